@@ -1,0 +1,1 @@
+"""Users, trading accounts, strategies and their secrets."""

@@ -1,0 +1,1 @@
+"""The paper broker's pure fill model."""

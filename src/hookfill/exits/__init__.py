@@ -1,0 +1,1 @@
+"""Exits: when to leave a position (pure)."""

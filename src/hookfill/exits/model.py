@@ -1,0 +1,62 @@
+"""Exit rules and exit events."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class DistanceKind(StrEnum):
+    """The unit of a distance from the entry price."""
+
+    PRICE = "price"
+    PERCENT = "percent"
+    PIPS = "pips"
+    R = "r"
+    """Multiples of the initial risk; for targets only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """A distance from the entry price: ``Distance(DistanceKind.PIPS, Decimal(50))``."""
+
+    kind: DistanceKind
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRules:
+    """A strategy's exits; None switches one off. The alert's own sl and tp win over ``stop`` and ``target``.
+
+    Attributes:
+        trailing_percent: the trailing stop's distance from the best price, in percent of it.
+        trailing_arm_percent: the gain over the average price, in percent, that arms it.
+        break_even_at_r: at this many R of gain the stop moves to the average price.
+        max_hold_hours: leave at the first price at or after this age.
+    """
+
+    stop: Distance | None = None
+    target: Distance | None = None
+    trailing_percent: Decimal | None = None
+    trailing_arm_percent: Decimal | None = None
+    break_even_at_r: Decimal | None = None
+    max_hold_hours: Decimal | None = None
+
+
+class ExitReason(StrEnum):
+    """Why a position was left."""
+
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
+    BREAK_EVEN = "break_even"
+    MAX_HOLD = "max_hold"
+    SIGNAL = "signal"
+    """An alert asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A position shall be left: ``level`` is the stop's or target's price, None for an exit at the market."""
+
+    reason: ExitReason
+    level: Decimal | None

@@ -1,0 +1,1 @@
+"""Words that every room shares: money, ids, reasons, clock. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Candles, quotes, instruments, calendars and indicators: what is known of the markets."""

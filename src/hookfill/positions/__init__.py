@@ -1,0 +1,1 @@
+"""Positions: fills become positions, profit and loss (pure)."""

@@ -1,0 +1,58 @@
+"""A position as a frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One strategy's position in one symbol.
+
+    Attributes:
+        quantity: signed; negative is short, 0 when closed.
+        average_price: of what is still open (10 places); ``cost`` is the exact Σ quantity·price behind it.
+        multiplier: units per contract or lot.
+        entries: how many entry orders built it (pyramiding).
+        realized_pnl: gross of ``commission``, both in account currency, over the position's life.
+        mark: the last price, true at ``marked_at``.
+        marked_until: prices up to this moment have been accounted for.
+        stop_price, target_price: exits in force; None if there is none.
+        initial_risk: price distance from the first entry to its first stop (one R); None without a stop.
+        best_price: the most favourable price seen since the entry (highest for long, lowest for short).
+        trailing_stop: the trailing stop's level once armed.
+        exits: the strategy's exit rules when the position was opened, JSON-ready; see ``exits.model``.
+    """
+
+    position_id: UUID
+    strategy_id: UUID
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    cost: Decimal
+    multiplier: Decimal
+    entries: int
+    opened_at: datetime
+    mark: Decimal
+    marked_at: datetime
+    marked_until: datetime
+    best_price: Decimal
+    realized_pnl: Decimal = Decimal(0)
+    commission: Decimal = Decimal(0)
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    initial_risk: Decimal | None = None
+    trailing_stop: Decimal | None = None
+    at_break_even: bool = False
+    status: str = "open"
+    closed_at: datetime | None = None
+    exit_reason: str | None = None
+    exits: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def side(self) -> int:
+        """1 long, -1 short, 0 flat."""
+        return (self.quantity > 0) - (self.quantity < 0)

@@ -1,0 +1,117 @@
+"""What the risk checks look at, and their results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from hookfill.kernel.errors import ConfigurationError
+from hookfill.kernel.money import InvalidNumber, decimal_from
+from hookfill.kernel.reasons import Reason
+from hookfill.market.model import Instrument, Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """An account's limits; defaults from the design's risk table. Percentages are of equity unless said otherwise.
+
+    Attributes:
+        max_position_size: contracts or lots of one position (shares and coins are bounded by exposure alone).
+        max_exposure: capital committed by positions and open orders (notional x margin rate), in account currency.
+        max_exposure_pct: the same as percent of equity; the tighter of the two holds.
+        daily_loss_limit_pct: of the balance at the account's midnight.
+        price_max_age_seconds: a quote is fresh for this long or for three of its bars, whichever is longer.
+        order_rate_per_minute: entries per strategy in any 60 seconds.
+    """
+
+    max_open_positions: Decimal = Decimal(5)
+    max_positions_per_symbol: Decimal = Decimal(3)
+    max_position_size: Decimal = Decimal(10)
+    max_exposure: Decimal = Decimal(10_000)
+    max_exposure_pct: Decimal = Decimal(20)
+    daily_loss_limit_pct: Decimal = Decimal(5)
+    max_signal_age_seconds: Decimal = Decimal(300)
+    price_max_age_seconds: Decimal = Decimal(120)
+    price_collar_pct: Decimal = Decimal(5)
+    order_rate_per_minute: Decimal = Decimal(30)
+
+
+def limits_from(overrides: Mapping[str, Any]) -> Limits:
+    """Limits with an account's overrides.
+
+    Raises:
+        ConfigurationError: an unknown name or an unusable value.
+    """
+    known = {entry.name for entry in fields(Limits)}
+    for name in overrides:
+        if name not in known:
+            raise ConfigurationError(f"Unknown limit {name!r}; known are {', '.join(sorted(known))}.")
+    try:
+        values = {name: decimal_from(value, name) for name, value in overrides.items()}
+    except InvalidNumber as error:
+        raise ConfigurationError(str(error)) from error
+    for name, value in values.items():
+        if value < 0:
+            raise ConfigurationError(f"Limit {name} must not be negative.")
+    return Limits(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A halt in force that concerns the signal. ``reduce_only`` lets exits through, a full halt nothing."""
+
+    scope: str
+    reduce_only: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry about to be made, with all that the checks need. Amounts are in account currency.
+
+    Attributes:
+        is_exit: closes or reduces a position: only a full halt stops it.
+        fired_at: when the alert says it was fired (UTC), None if it does not say.
+        received_at: when it arrived, as decided (the signal's ``as_of``).
+        alert_price: the price the alert carries.
+        quote: the price to trade at; None if none is known.
+        quantity: size of the entry order, positive; resulting_quantity: size of the position after it.
+        committed: capital (notional x margin rate) that positions and open orders hold already.
+        open_positions, symbol_positions: counts before the entry; adds_to_position: it grows an existing one.
+        orders_last_minute: entries of this strategy in the 60 s before now.
+    """
+
+    now: datetime
+    symbol: str
+    instrument: Instrument
+    is_exit: bool = False
+    fired_at: datetime | None = None
+    max_lag_seconds: int | None = None
+    alert_price: Decimal | None = None
+    quote: Quote | None = None
+    market_open: bool = True
+    quantity: Decimal | None = None
+    resulting_quantity: Decimal | None = None
+    account_currency: str = "USD"
+    equity: Decimal = Decimal(0)
+    committed: Decimal = Decimal(0)
+    open_positions: int = 0
+    symbol_positions: int = 0
+    adds_to_position: bool = False
+    orders_last_minute: int = 0
+    day_start_balance: Decimal = Decimal(0)
+    day_realized: Decimal = Decimal(0)
+    allowed_pairs: tuple[str, ...] | None = None
+    halts: tuple[Halt, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check's outcome: ``figures`` holds the numbers it compared, as text or plain numbers, JSON-ready."""
+
+    check: Reason
+    passed: bool
+    figures: Mapping[str, str | int | float | bool | None]
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""The alert grammar: what TradingView users write, as one frozen ``Alert``."""
