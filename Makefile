@@ -1,0 +1,65 @@
+# The tasks of this checkout; `make` lists them. Recipes use relative paths only, so that the checkout's own path may hold spaces.
+
+# Arguments for the task's program: make demo ARGS="--once --json", make test ARGS="tests/risk -k collar"
+ARGS ?=
+# Test processes: as many as there are cores, but at most four, since some start a PostgreSQL of their own.
+WORKERS ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+# Settings that a user's shell holds for other projects stay outside.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths bench chaos lock format clean
+
+help: ## list these tasks
+	@printf 'Usage: make TASK [ARGS="…"]\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+setup: ## build .venv from the lock file (every other task does so by itself)
+	@sh tools/bootstrap.sh
+
+demo: setup ## replay the sample trading day on a fresh temporary installation (ARGS="--once --json")
+	@.venv/bin/hookfill demo $(ARGS)
+
+run: setup ## start the server (ARGS="--port 8001")
+	@.venv/bin/hookfill serve $(ARGS)
+
+test: setup ## run the test suite (ARGS="tests/risk")
+	@.venv/bin/python -m pytest $(WORKERS) $(ARGS)
+
+check: check-format check-lint check-types check-imports check-lengths ## formatting, lint, types, import contracts, lengths
+
+check-format: setup
+	@.venv/bin/ruff format --check .
+
+check-lint: setup
+	@.venv/bin/ruff check .
+
+check-types: setup
+	@.venv/bin/mypy
+
+check-imports: setup
+	@.venv/bin/lint-imports
+
+check-lengths: setup
+	@.venv/bin/python tools/ratchet.py
+
+bench: setup ## measure, each figure against a reference measured in the same run
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+chaos: setup ## kill the server again and again and check that nothing was lost or done twice (long)
+	@.venv/bin/python -m pytest tests/chaos --chaos-long -n0 $(ARGS)
+
+format: setup ## format the code and mend what lint can mend
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+lock: setup ## make both lock files anew from pyproject.toml (ARGS="--upgrade" for newer versions)
+	@sh tools/lock.sh $(ARGS)
+
+clean: ## remove .venv, caches and whatever else these tasks made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
