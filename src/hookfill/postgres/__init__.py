@@ -1,1 +1,1 @@
-
+"""The database: an embedded server or an external one, connections, migrations and named SQL."""

@@ -199,6 +199,7 @@ CREATE TABLE orders (
     UNIQUE (account_id, client_order_id)
 );
 CREATE INDEX orders_by_signal ON orders (account_id, signal_id);
+CREATE INDEX orders_entries ON orders (account_id, as_of) WHERE purpose = 'entry';
 CREATE INDEX orders_by_position ON orders (account_id, position_id);
 COMMENT ON COLUMN orders.client_order_id IS 'deterministic: the signal or position that asked for it and the leg';
 

@@ -1,0 +1,202 @@
+"""Where the embedded server keeps its things.
+
+``HOME/postgres`` belongs to whoever runs Hookfill: the lock, the password and ``place.json``, which says where the rest is. The
+*cluster* folder (data, logs) belongs to the server's user: ``HOME/postgres/cluster``, or, when root's home can't be reached by that
+user, a folder under the system's own data folder. The socket lies in a short private folder, because a socket's path may have
+about 100 bytes only.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hookfill.kernel.errors import ConfigurationError
+from hookfill.postgres.binaries import system_folder
+from hookfill.postgres.privileges import ServerUser, can_enter, dedicated_user, give_to, is_root, owner_of
+
+PORT = 5432
+SOCKET_PATH_MAX = 100
+DATA_PATH_MAX = 900
+"""PostgreSQL keeps paths in 1,024 bytes and appends to them."""
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one home's server and the user it runs as (None: whoever runs Hookfill)."""
+
+    folder: Path
+    cluster: Path
+    user: ServerUser | None
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data folder."""
+        return self.cluster / "data"
+
+    @property
+    def start_log(self) -> Path:
+        """What the server says before its log collector runs."""
+        return self.cluster / "start.log"
+
+    @property
+    def record(self) -> Path:
+        """The file that says where the cluster and the socket are."""
+        return self.folder / "place.json"
+
+
+def folder_of(home: Path) -> Path:
+    """``HOME/postgres``, made if needed.
+
+    Raises:
+        ConfigurationError: it can't be made, or belongs to somebody else.
+    """
+    folder = Path(os.path.abspath(home)) / "postgres"  # noqa: PTH100 - resolve() would follow symlinks that may later move
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755 if is_root() else 0o700, exist_ok=True)
+    except OSError as error:
+        message = f"The folder {folder} can't be made: {error.strerror}. Set HOOKFILL_HOME to a folder that you may write."
+        raise ConfigurationError(message) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        message = f"The database in {folder} belongs to another user. Run Hookfill as that user, or set another HOOKFILL_HOME."
+        raise ConfigurationError(message)
+    return folder
+
+
+def find_places(home: Path) -> Places:
+    """Where this home's server lives, as recorded at its first start or as decided now.
+
+    Raises:
+        ConfigurationError: the recorded data folder is gone, or no place can be made.
+    """
+    folder = folder_of(home)
+    record = read_record(folder)
+    if "cluster" in record:
+        return _recorded_places(folder, Path(record["cluster"]))
+    user = dedicated_user()
+    cluster = folder / "cluster" if can_enter(user, folder) else _system_cluster(folder)
+    _refuse_long_path(cluster)
+    cluster.mkdir(mode=0o700, parents=True, exist_ok=True)
+    give_to(user, cluster)
+    places = Places(folder, cluster, user)
+    write_record(places, cluster=str(cluster))
+    return places
+
+
+def _recorded_places(folder: Path, cluster: Path) -> Places:
+    if not cluster.is_dir():
+        message = f"The database of this home was kept in {cluster}, which is gone. Bring it back, "
+        raise ConfigurationError(message + f"or remove {folder / 'place.json'} to begin with an empty database.")
+    user = owner_of(cluster)
+    if user is not None and not is_root():
+        message = f"The database in {cluster} belongs to the user {user.name!r}. Run Hookfill as root or as that user."
+        raise ConfigurationError(message)
+    return Places(folder, cluster, user)
+
+
+def _system_cluster(folder: Path) -> Path:
+    """A folder outside of a home that the server's user can't reach; its name tells homes apart."""
+    parent = system_folder()
+    parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return parent / f"{short_hash(folder)}-{secrets.token_hex(3)}"
+
+
+def _refuse_long_path(cluster: Path) -> None:
+    if len(os.fsencode(cluster)) > DATA_PATH_MAX:
+        message = (
+            f"The path {str(cluster)[:80]}… is longer than PostgreSQL can use ({DATA_PATH_MAX} bytes). Set a shorter HOOKFILL_HOME."
+        )
+        raise ConfigurationError(message)
+
+
+def short_hash(path: Path) -> str:
+    """Twelve hex digits that tell one path from another."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def read_record(folder: Path) -> dict[str, str]:
+    """What ``place.json`` says; empty before the first start."""
+    try:
+        record: dict[str, str] = json.loads((folder / "place.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return record
+
+
+def write_record(places: Places, **values: str) -> None:
+    """Add to ``place.json``, whole or not at all."""
+    write_private(places.record, json.dumps({**read_record(places.folder), **values}, indent=1))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its folder's owner may read, durably, whole or not at all."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    staging = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        give_to(owner_of(path.parent), staging)
+        staging.replace(path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+
+
+def password(folder: Path) -> str:
+    """The password of the database's superuser: made once, kept in a file of mode 0600."""
+    path = folder / "password"
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        write_private(path, secrets.token_urlsafe(32))
+        return path.read_text(encoding="ascii")
+
+
+def socket_folder(places: Places) -> Path:
+    """A short folder that only the server's user can enter, recorded, and made anew if a reboot swept it away."""
+    recorded = read_record(places.folder).get("socket_folder")
+    candidates = [Path(recorded)] if recorded else []
+    candidates += [parent / f"hookfill-{short_hash(places.cluster)}" for parent in _socket_parents()]
+    for candidate in candidates:
+        if _make_private(candidate, places.user):
+            break
+    else:
+        # Somebody else holds our name in the shared folder: take one that nobody can guess.
+        candidate = Path(tempfile.mkdtemp(prefix="hookfill-", dir="/tmp"))
+        give_to(places.user, candidate)
+    if str(candidate) != recorded:
+        write_record(places, socket_folder=str(candidate))
+    return candidate
+
+
+def _socket_parents() -> list[Path]:
+    """The user's own runtime folder or the system's, then /tmp."""
+    own = "/run" if is_root() else os.environ.get("XDG_RUNTIME_DIR", "")
+    parents = [Path(own)] if _PLAIN_PATH.fullmatch(own) and len(own) < SOCKET_PATH_MAX // 2 else []
+    return [*parents, Path("/tmp")]  # noqa: S108 - ownership and mode are checked before use
+
+
+def _make_private(folder: Path, user: ServerUser | None) -> bool:
+    """Make the folder, or accept it if it is a real folder of that user's which nobody else can enter."""
+    if sys.platform == "win32":
+        return False
+    try:
+        folder.mkdir(mode=0o700)
+        give_to(user, folder)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    status = folder.lstat()
+    owner = os.geteuid() if user is None else user.uid
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and not status.st_mode & 0o077 and can_enter(user, folder)

@@ -1,0 +1,100 @@
+"""Connections with settings that Hookfill can rely on.
+
+Every connection is named (``pg_stat_activity.application_name``), speaks UTC, reads and writes ``jsonb`` as Python values, and is
+cut when it idles inside a transaction: an account's lock must never outlive the one who forgot it.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import orjson
+
+from hookfill.postgres.model import Database
+
+IDLE_IN_TRANSACTION_SECONDS = 30
+_JSONB_VERSION = b"\x01"
+
+
+async def open_pool(
+    database: Database,
+    *,
+    name: str,
+    min_size: int = 1,
+    max_size: int = 10,
+    command_timeout_seconds: float | None = None,
+    lock_timeout_seconds: float | None = None,
+) -> asyncpg.Pool:
+    """Open a pool; close it with ``await pool.close()``.
+
+    Args:
+        database: where, from ``hookfill.postgres.database.resolve``.
+        name: what the pool is for ("inbox", "desk"); shown by PostgreSQL as ``hookfill <name>``.
+        min_size: connections that are opened now and kept.
+        max_size: connections at most.
+        command_timeout_seconds: how long one statement may take before it is cancelled (asyncio's TimeoutError); None: no bound.
+        lock_timeout_seconds: how long a statement may wait for a lock (``asyncpg.LockNotAvailableError``); None: no bound.
+    """
+    return await asyncpg.create_pool(
+        **database.connect_arguments,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=command_timeout_seconds,
+        server_settings=_server_settings(name, lock_timeout_seconds),
+        init=prepare_connection,
+    )
+
+
+async def connect(
+    database: Database,
+    *,
+    name: str,
+    timeout_seconds: float = 10.0,
+    command_timeout_seconds: float | None = None,
+    lock_timeout_seconds: float | None = None,
+) -> asyncpg.Connection:
+    """Open one connection with the same settings as a pool's, for LISTEN and for short programs. The caller closes it."""
+    connection = await asyncpg.connect(
+        **database.connect_arguments,
+        timeout=timeout_seconds,
+        command_timeout=command_timeout_seconds,
+        server_settings=_server_settings(name, lock_timeout_seconds),
+    )
+    await prepare_connection(connection)
+    return connection
+
+
+async def prepare_connection(connection: asyncpg.Connection) -> None:
+    """Read and write ``jsonb`` and ``json`` as Python values (dict, list, str, …; Decimal is written as a string)."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary")
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads, format="binary")
+
+
+def _server_settings(name: str, lock_timeout_seconds: float | None) -> dict[str, str]:
+    settings = {
+        "application_name": f"hookfill {name}",
+        "timezone": "UTC",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+        "jit": "off",
+    }
+    if lock_timeout_seconds is not None:
+        settings["lock_timeout"] = f"{round(lock_timeout_seconds * 1000)}ms"
+    return settings
+
+
+def _encode_json(value: Any) -> bytes:
+    return orjson.dumps(value, default=_decimal_text)
+
+
+def _encode_jsonb(value: Any) -> bytes:
+    return _JSONB_VERSION + orjson.dumps(value, default=_decimal_text)
+
+
+def _decode_jsonb(data: bytes) -> Any:
+    return orjson.loads(data[1:])
+
+
+def _decimal_text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} can't be stored as JSON")
