@@ -1,0 +1,134 @@
+"""Fixtures that every room's tests share: one embedded PostgreSQL per test run, one fresh migrated database per test.
+
+The test server keeps fsync on: a database per test then costs about 85 ms instead of 50 ms, and tests see what users get.
+"""
+
+import asyncio
+import contextlib
+import getpass
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import fasteners
+import psycopg
+import pytest
+from psycopg import sql
+
+from hookfill.postgres import database as databases
+from hookfill.postgres import migrate, server
+from hookfill.postgres.model import Database, ServerInfo
+from hookfill.postgres.pool import connect, open_pool
+
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(testrun_uid: str) -> Iterator[ServerInfo]:
+    """The one server of this test run, shared by all its workers. The last worker removes it.
+
+    It lies directly under the system's temporary folder, where it can be reached whoever runs the tests.
+    """
+    root = Path(tempfile.gettempdir()) / f"hookfill-tests-{getpass.getuser()}"
+    root.mkdir(mode=0o755, exist_ok=True)
+    for left_over in root.glob("*.users"):
+        _remove_unused(left_over)
+    users = root / f"{testrun_uid}.users"
+    in_use = fasteners.InterProcessReaderWriterLock(users)
+    in_use.acquire_read_lock()
+    try:
+        yield server.ensure_running(users.with_suffix(""))
+    finally:
+        in_use.release_read_lock()
+        _remove_unused(users)
+
+
+def _remove_unused(users: Path) -> None:
+    """Remove a test run's server, unless one of its workers still lives (holds a read lock on the run's file)."""
+    in_use = fasteners.InterProcessReaderWriterLock(users)
+    if not in_use.acquire_write_lock(blocking=False):
+        return
+    try:
+        remove_home(users.with_suffix(""))
+        users.unlink(missing_ok=True)
+    finally:
+        in_use.release_write_lock()
+
+
+def remove_home(home: Path) -> None:
+    """Stop a home's server, if it has one, and delete the home."""
+    if (home / "postgres" / "place.json").exists():
+        server.remove(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def administration(postgres: ServerInfo) -> Iterator[psycopg.Connection]:
+    """A connection that makes and drops the tests' databases, with the migrated template ready to be copied."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")
+        known = connection.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+        if known is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+        if known is None or known[0]:
+            asyncio.run(migrate.migrate(databases.embedded(postgres, TEMPLATE)))
+            # Nobody may be connected to a template while it is copied, autovacuum included.
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(TEMPLATE)))
+        connection.execute("SELECT pg_advisory_unlock(1)")
+        yield connection
+
+
+@contextlib.contextmanager
+def fresh_database(administration: psycopg.Connection, postgres: ServerInfo, template: str) -> Iterator[Database]:
+    """A new database, dropped afterwards even if somebody is still connected."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
+    administration.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy").format(**names))
+    try:
+        yield databases.embedded(postgres, name)
+    finally:
+        administration.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+
+
+@pytest.fixture
+def database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
+    """A fresh, migrated, empty database of this test's own."""
+    with fresh_database(administration, postgres, TEMPLATE) as database:
+        yield database
+
+
+@pytest.fixture
+def unmigrated_database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
+    """A fresh database without any table."""
+    with fresh_database(administration, postgres, "template0") as database:
+        yield database
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[asyncpg.Pool]:
+    """A pool on this test's database, with the settings of production."""
+    pool = await open_pool(database, name="test", min_size=1, max_size=10)
+    yield pool
+    await asyncio.wait_for(pool.close(), timeout=30)
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """One connection to this test's database, with the settings of production."""
+    connection = await connect(database, name="test")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home folder of this test's own; a server that was started in it is removed afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="hookfill home "))
+    home.chmod(0o755)
+    yield home
+    remove_home(home)
