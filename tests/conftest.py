@@ -5,6 +5,7 @@ The test server keeps fsync on: a database per test then costs about 85 ms inste
 
 import asyncio
 import contextlib
+import fcntl
 import getpass
 import itertools
 import os
@@ -14,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
-import fasteners
 import psycopg
 import pytest
 from psycopg import sql
@@ -39,25 +39,21 @@ def postgres(testrun_uid: str) -> Iterator[ServerInfo]:
     for left_over in root.glob("*.users"):
         _remove_unused(left_over)
     users = root / f"{testrun_uid}.users"
-    in_use = fasteners.InterProcessReaderWriterLock(users)
-    in_use.acquire_read_lock()
-    try:
+    with users.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         yield server.ensure_running(users.with_suffix(""))
-    finally:
-        in_use.release_read_lock()
-        _remove_unused(users)
+    _remove_unused(users)
 
 
 def _remove_unused(users: Path) -> None:
-    """Remove a test run's server, unless one of its workers still lives (holds a read lock on the run's file)."""
-    in_use = fasteners.InterProcessReaderWriterLock(users)
-    if not in_use.acquire_write_lock(blocking=False):
-        return
-    try:
+    """Remove a test run's server, unless one of its workers still lives (it then shares the lock on the run's file)."""
+    with users.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
         remove_home(users.with_suffix(""))
         users.unlink(missing_ok=True)
-    finally:
-        in_use.release_write_lock()
 
 
 def remove_home(home: Path) -> None:

@@ -120,13 +120,19 @@ def wait_until_ready(data: Path, timeout_seconds: float) -> Postmaster:
 
 def end(pid: int, timeout_seconds: float) -> None:
     """Shut a postmaster down fast (clients are cut, everything is written), by force if it does not listen."""
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.send_signal(signal.SIGINT)
-        process.wait(timeout_seconds)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        if not _wait_until_dead(process, timeout_seconds):
             process.kill()
-            process.wait(timeout_seconds)
+            _wait_until_dead(process, timeout_seconds)
+
+
+def _wait_until_dead(process: psutil.Process, timeout_seconds: float) -> bool:
+    """Wait for the end of a process that is not our child; one that only waits to be reaped has ended."""
+    give_up = time.monotonic() + timeout_seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
