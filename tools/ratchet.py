@@ -4,8 +4,9 @@
 
 * a function is longer than 50 lines or a file longer than 400, unless ``tools/ratchet.toml`` lists it with a reason; a listed
   length may only shrink, and an entry that is no longer needed must go;
-* a pure module (those of the ``purity`` contract in ``pyproject.toml``) calls what reads a clock or draws at random. Imports of
-  such modules are import-linter's affair; this finds the calls that need no telltale import, such as ``datetime.now()``.
+* a pure module (those of the ``purity`` contract in ``pyproject.toml``) calls or imports what reads a clock or draws at random.
+  Imports of whole modules are import-linter's affair; this finds what shares a module with harmless things, as
+  ``datetime.now`` and ``kernel.clock.utc_now`` do.
 """
 
 import ast
@@ -23,8 +24,8 @@ FOLDERS = ("src", "tests", "tools", "benchmarks")
 MAX_FUNCTION_LINES = 50
 MAX_FILE_LINES = 400
 
-IMPURE_CALLS = frozenset({"now", "utcnow", "today", "utc_now", "new_id", "uuid1", "uuid4", "uuid7", "urandom", "getenv"})
-"""Last names of calls that read a clock, draw at random or look at the process: ``datetime.now``, ``ids.new_id``, …"""
+IMPURE_NAMES = frozenset({"now", "utcnow", "today", "utc_now", "new_id", "uuid1", "uuid4", "uuid7", "urandom", "getenv"})
+"""Last names of what reads a clock, draws at random or looks at the process: ``datetime.now``, ``ids.new_id``, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,23 @@ class Measured:
 
 
 def functions_in(tree: ast.AST, prefix: str) -> Iterator[Measured]:
-    """Every function and method under ``tree`` with its length, from ``def`` to its last line, docstring included."""
+    """Every function and method under ``tree`` with its length: from ``def`` to its last line, less the docstring."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = f"{prefix}{node.name}"
             if not isinstance(node, ast.ClassDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                yield Measured(name, lines, MAX_FUNCTION_LINES)
+                yield Measured(name, _span(node) - _docstring_lines(node), MAX_FUNCTION_LINES)
             yield from functions_in(node, f"{name}.")
         else:
             yield from functions_in(node, prefix)
+
+
+def _span(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return 0 if ast.get_docstring(node, clean=False) is None else _span(node.body[0])
 
 
 def too_long(measured: list[Measured], allowances: Mapping[str, Allowance]) -> list[str]:
@@ -73,16 +81,21 @@ def too_long(measured: list[Measured], allowances: Mapping[str, Allowance]) -> l
     return found
 
 
-def impure_calls(tree: ast.AST, path: str) -> list[str]:
-    """Calls in a pure module that would make its result depend on more than its arguments, one sentence each."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            target = node.func
-            called = target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
-            if called in IMPURE_CALLS:
-                found.append(f"{path}:{node.lineno} calls {called}() in a pure module. Take its result as a parameter.")
-    return found
+def impure_uses(tree: ast.AST, path: str) -> list[str]:
+    """What in a pure module would make its results depend on more than their arguments, one sentence each."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.ImportFrom)]
+    uses = [(node.lineno, name) for node in nodes for name in sorted(_names_used(node) & IMPURE_NAMES)]
+    return [f"{path}:{line} uses {name} in a pure module. Take its result as a parameter." for line, name in uses]
+
+
+def _names_used(node: ast.Call | ast.ImportFrom) -> set[str]:
+    """The last names of what ``node`` calls or imports."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
+            return {name}
+        case ast.ImportFrom(names=names):
+            return {alias.name for alias in names}
+    return set()
 
 
 def module_name(path: Path) -> str:
@@ -129,7 +142,7 @@ def examine(root: Path) -> tuple[list[str], list[int]]:
         measured.append(Measured(path.as_posix(), len(source.splitlines()), MAX_FILE_LINES))
         measured.extend(functions_in(tree, f"{path.as_posix()}::"))
         if path.parts[0] == "src" and is_pure(module_name(path), patterns):
-            found.extend(impure_calls(tree, path.as_posix()))
+            found.extend(impure_uses(tree, path.as_posix()))
     own = [item.lines for item in measured if item.name.startswith("src/") and "::" in item.name]
     return found + too_long(measured, allowances), own
 

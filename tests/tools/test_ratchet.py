@@ -96,7 +96,13 @@ def test_a_pure_module_may_not_call_clock_or_chance(checkout: Path, call: str) -
     put(checkout, "src/hookfill/shell.py", f"def shell():\n    return {call}\n")
     found, _ = ratchet.examine(checkout)
     assert len(found) == 1
-    assert found[0].startswith("src/hookfill/signals/read.py:2 calls ")
+    assert found[0].startswith("src/hookfill/signals/read.py:2 uses ")
+
+
+def test_a_pure_module_may_not_import_them_either_but_may_import_their_neighbours(checkout: Path) -> None:
+    put(checkout, "src/hookfill/signals/read.py", "from hookfill.kernel.clock import to_us, utc_now as clock\n")
+    found, _ = ratchet.examine(checkout)
+    assert found == ["src/hookfill/signals/read.py:1 uses utc_now in a pure module. Take its result as a parameter."]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +129,11 @@ def test_nested_functions_count_by_themselves_too() -> None:
     source = "def outer():\n    def inner():\n        pass\n    return inner\n"
     measured = list(ratchet.functions_in(ast.parse(source), ""))
     assert [(item.name, item.lines) for item in measured] == [("outer", 4), ("outer.inner", 2)]
+
+
+def test_docstrings_are_not_counted() -> None:
+    source = 'async def told():\n    """One.\n\n    Two.\n    """\n    return 1\n'
+    assert [item.lines for item in ratchet.functions_in(ast.parse(source), "")] == [2]
 
 
 def test_the_purity_contract_names_every_module_of_the_pure_rooms() -> None:
