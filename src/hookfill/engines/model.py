@@ -1,10 +1,11 @@
-"""What an engine sees and what it answers."""
+"""What an engine sees, how it is configured and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Candle, Quote
+from hookfill.signals.model import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,22 @@ class MarketView:
 
     quote: Quote | None
     candles: tuple[Candle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a strategy wants engine A to insist on; everything is off by default.
+
+    Attributes:
+        trend: a long needs EMA 8 > EMA 21 and a price at or above EMA 21; a short the mirror image.
+        min_atr_percent, max_atr_percent: bounds (inclusive) of the 14-bar average true range in percent of the price.
+        min_confluence: how many of the five votes must agree with the alert (see ``rules.votes``); 0 is off.
+    """
+
+    trend: bool = False
+    min_atr_percent: float | None = None
+    max_atr_percent: float | None = None
+    min_confluence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +51,7 @@ class Decision:
     refusal: Reason | None = None
     reasons: tuple[str, ...] = ()
     figures: Mapping[str, float | str | None] = field(default_factory=dict)
+
+
+Engine = Callable[[Signal, MarketView, Filters], Decision]
+"""Judges a signal on what is known of its market as of the signal. Pure."""

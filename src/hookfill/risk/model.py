@@ -16,12 +16,18 @@ from hookfill.market.model import Instrument, Quote
 class Limits:
     """An account's limits; defaults from the design's risk table. Percentages are of equity unless said otherwise.
 
+    A limit is reached, not exceeded, by what equals it: five positions of five are allowed. Zero allows nothing (no entries, no
+    exposure, no age, no deviation), but for ``daily_loss_limit_pct``, where zero switches the limit off.
+
     Attributes:
+        max_open_positions, max_positions_per_symbol: how many there may be after the entry; adding to one opens none.
         max_position_size: contracts or lots of one position (shares and coins are bounded by exposure alone).
         max_exposure: capital committed by positions and open orders (notional x margin rate), in account currency.
         max_exposure_pct: the same as percent of equity; the tighter of the two holds.
-        daily_loss_limit_pct: of the balance at the account's midnight.
+        daily_loss_limit_pct: of the balance at the account's midnight; a realised loss of that much stops entries. 0 is off.
+        max_signal_age_seconds: from the alert's own time to now; an alert's own ``max_lag_seconds`` can only tighten it.
         price_max_age_seconds: a quote is fresh for this long or for three of its bars, whichever is longer.
+        price_collar_pct: the largest distance of the alert's price from the quote, in percent of the quote.
         order_rate_per_minute: entries per strategy in any 60 seconds.
     """
 
@@ -72,7 +78,8 @@ class Entry:
 
     Attributes:
         is_exit: closes or reduces a position: only a full halt stops it.
-        fired_at: when the alert says it was fired (UTC), None if it does not say.
+        fired_at: when the alert says it was fired (UTC), None if it does not say. Never a bar's time: that is the bar's open, and
+            on a daily chart a fresh alert would look a day old.
         received_at: when it arrived, as decided (the signal's ``as_of``).
         alert_price: the price the alert carries.
         quote: the price to trade at; None if none is known.
@@ -80,6 +87,8 @@ class Entry:
         committed: capital (notional x margin rate) that positions and open orders hold already.
         open_positions, symbol_positions: counts before the entry; adds_to_position: it grows an existing one.
         orders_last_minute: entries of this strategy in the 60 s before now.
+        day_start_balance, day_realized: the balance at the account's midnight and what was realised since, net of commissions.
+        allowed_pairs: the symbols that the strategy may trade; None means all, an empty tuple none.
     """
 
     now: datetime
@@ -115,3 +124,15 @@ class CheckResult:
     passed: bool
     figures: Mapping[str, str | int | float | bool | None]
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The outcome of several checks: every result in order, and the first that refused."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def refusal(self) -> CheckResult | None:
+        """The first check that refused; None when all passed."""
+        return next((result for result in self.results if not result.passed), None)
