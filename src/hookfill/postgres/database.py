@@ -1,13 +1,27 @@
 """Which database to work with: the embedded one, or the one that DATABASE_URL names."""
 
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres import server
 from hookfill.postgres.model import Database, ServerInfo
 
 _SCHEMES = ("postgresql", "postgres")
+_LIBPQ_ONLY = {
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "sslcompression",
+    "tcp_user_timeout",
+}
+"""Parameters that hosts write into their URLs for libpq; asyncpg would hand them to the server, which refuses them."""
 
 
 def resolve(database_url: str | None, home: Path) -> Database:
@@ -48,4 +62,6 @@ def external(database_url: str) -> Database:
         message = "DATABASE_URL must look like postgresql://user:password@host:5432/name. Unset it to use the embedded PostgreSQL."
         raise ConfigurationError(message)
     url = urlunsplit(("postgresql", parts.netloc, parts.path, parts.query, ""))
-    return Database(connect_arguments={"dsn": url}, url=url, is_embedded=False)
+    query = urlencode([(key, value) for key, value in parse_qsl(parts.query) if key not in _LIBPQ_ONLY])
+    dsn = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+    return Database(connect_arguments={"dsn": dsn}, url=url, is_embedded=False)

@@ -22,6 +22,7 @@ from hookfill.postgres.binaries import system_folder
 from hookfill.postgres.privileges import ServerUser, can_enter, dedicated_user, give_to, is_root, owner_of
 
 PORT = 5432
+RECORD = "place.json"
 SOCKET_PATH_MAX = 100
 DATA_PATH_MAX = 900
 """PostgreSQL keeps paths in 1,024 bytes and appends to them."""
@@ -47,9 +48,9 @@ class Places:
         return self.cluster / "start.log"
 
     @property
-    def record(self) -> Path:
-        """The file that says where the cluster and the socket are."""
-        return self.folder / "place.json"
+    def in_use(self) -> Path:
+        """The file that a running server holds locked."""
+        return self.cluster / "in-use"
 
 
 def folder_of(home: Path) -> Path:
@@ -75,30 +76,43 @@ def find_places(home: Path) -> Places:
     """Where this home's server lives, as recorded at its first start or as decided now.
 
     Raises:
-        ConfigurationError: the recorded data folder is gone, or no place can be made.
+        ConfigurationError: the recorded data folder is gone or belongs to somebody else, or no place can be made.
     """
     folder = folder_of(home)
-    record = read_record(folder)
-    if "cluster" in record:
-        return _recorded_places(folder, Path(record["cluster"]))
+    cluster = recorded_cluster(folder)
+    if cluster is not None:
+        return _recorded_places(folder, cluster)
     user = dedicated_user()
-    cluster = folder / "cluster" if can_enter(user, folder) else _system_cluster(folder)
+    inside = can_enter(user, folder)
+    cluster = folder / "cluster" if inside else _system_cluster(folder)
     _refuse_long_path(cluster)
-    cluster.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cluster.mkdir(mode=0o700, exist_ok=True)
     give_to(user, cluster)
-    places = Places(folder, cluster, user)
-    write_record(places, cluster=str(cluster))
-    return places
+    write_private(folder / RECORD, json.dumps({"cluster": cluster.name if inside else str(cluster)}))
+    return Places(folder, cluster, user)
+
+
+def recorded_cluster(folder: Path) -> Path | None:
+    """The cluster folder that ``place.json`` names, None before the first start."""
+    try:
+        record: dict[str, str] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return folder / record["cluster"]
 
 
 def _recorded_places(folder: Path, cluster: Path) -> Places:
     if not cluster.is_dir():
         message = f"The database of this home was kept in {cluster}, which is gone. Bring it back, "
-        raise ConfigurationError(message + f"or remove {folder / 'place.json'} to begin with an empty database.")
+        raise ConfigurationError(message + f"or remove {folder / RECORD} to begin with an empty database.")
+    _refuse_long_path(cluster)
     user = owner_of(cluster)
     if user is not None and not is_root():
         message = f"The database in {cluster} belongs to the user {user.name!r}. Run Hookfill as root or as that user."
         raise ConfigurationError(message)
+    if not can_enter(user, cluster):
+        message = f"The database in {cluster} can't be reached by the user that it belongs to. "
+        raise ConfigurationError(message + "Let that user pass through the folders above it (chmod o+x).")
     return Places(folder, cluster, user)
 
 
@@ -122,20 +136,6 @@ def short_hash(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-def read_record(folder: Path) -> dict[str, str]:
-    """What ``place.json`` says; empty before the first start."""
-    try:
-        record: dict[str, str] = json.loads((folder / "place.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return record
-
-
-def write_record(places: Places, **values: str) -> None:
-    """Add to ``place.json``, whole or not at all."""
-    write_private(places.record, json.dumps({**read_record(places.folder), **values}, indent=1))
-
-
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its folder's owner may read, durably, whole or not at all."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -152,31 +152,33 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def password(folder: Path) -> str:
-    """The password of the database's superuser: made once, kept in a file of mode 0600."""
-    path = folder / "password"
+def password(places: Places) -> str:
+    """The password of the database's superuser: made once, kept in a file of mode 0600.
+
+    Raises:
+        ConfigurationError: the file is gone, but the database is not.
+    """
+    path = places.folder / "password"
     try:
         return path.read_text(encoding="ascii")
     except FileNotFoundError:
+        if places.data.exists():
+            message = f"The file {path} with the database's password is gone. Bring it back from a backup of this home."
+            raise ConfigurationError(message) from None
         write_private(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="ascii")
 
 
 def socket_folder(places: Places) -> Path:
-    """A short folder that only the server's user can enter, recorded, and made anew if a reboot swept it away."""
-    recorded = read_record(places.folder).get("socket_folder")
-    candidates = [Path(recorded)] if recorded else []
-    candidates += [parent / f"hookfill-{short_hash(places.cluster)}" for parent in _socket_parents()]
-    for candidate in candidates:
-        if _make_private(candidate, places.user):
-            break
-    else:
-        # Somebody else holds our name in the shared folder: take one that nobody can guess.
-        candidate = Path(tempfile.mkdtemp(prefix="hookfill-", dir="/tmp"))
-        give_to(places.user, candidate)
-    if str(candidate) != recorded:
-        write_record(places, socket_folder=str(candidate))
-    return candidate
+    """A short folder that only the server's user can enter; made anew if a reboot swept it away."""
+    for parent in _socket_parents():
+        folder = parent / f"hookfill-{short_hash(places.cluster)}"
+        if _make_private(folder, places.user):
+            return folder
+    # Somebody else holds our name in the shared folder: take one that nobody can guess.
+    folder = Path(tempfile.mkdtemp(prefix="hookfill-", dir="/tmp"))
+    give_to(places.user, folder)
+    return folder
 
 
 def _socket_parents() -> list[Path]:

@@ -4,15 +4,23 @@ Every connection is named (``pg_stat_activity.application_name``), speaks UTC, r
 cut when it idles inside a transaction: an account's lock must never outlive the one who forgot it.
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
 
 from hookfill.postgres.model import Database
 
+T = TypeVar("T")
+
 IDLE_IN_TRANSACTION_SECONDS = 30
+PATIENCE_SECONDS = 30.0
+"""How long opening a pool waits for a server that is still recovering."""
+RETRY_SECONDS = 0.1
 _JSONB_VERSION = b"\x01"
 
 
@@ -35,14 +43,18 @@ async def open_pool(
         command_timeout_seconds: how long one statement may take before it is cancelled (asyncio's TimeoutError); None: no bound.
         lock_timeout_seconds: how long a statement may wait for a lock (``asyncpg.LockNotAvailableError``); None: no bound.
     """
-    return await asyncpg.create_pool(
-        **database.connect_arguments,
-        min_size=min_size,
-        max_size=max_size,
-        command_timeout=command_timeout_seconds,
-        server_settings=_server_settings(name, lock_timeout_seconds),
-        init=prepare_connection,
-    )
+
+    async def open_now() -> asyncpg.Pool:
+        return await asyncpg.create_pool(
+            **database.connect_arguments,
+            min_size=min_size,
+            max_size=max_size,
+            command_timeout=command_timeout_seconds,
+            server_settings=_server_settings(name, lock_timeout_seconds),
+            init=prepare_connection,
+        )
+
+    return await _when_ready(open_now, PATIENCE_SECONDS)
 
 
 async def connect(
@@ -54,14 +66,30 @@ async def connect(
     lock_timeout_seconds: float | None = None,
 ) -> asyncpg.Connection:
     """Open one connection with the same settings as a pool's, for LISTEN and for short programs. The caller closes it."""
-    connection = await asyncpg.connect(
-        **database.connect_arguments,
-        timeout=timeout_seconds,
-        command_timeout=command_timeout_seconds,
-        server_settings=_server_settings(name, lock_timeout_seconds),
-    )
+
+    async def connect_now() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            **database.connect_arguments,
+            timeout=timeout_seconds,
+            command_timeout=command_timeout_seconds,
+            server_settings=_server_settings(name, lock_timeout_seconds),
+        )
+
+    connection = await _when_ready(connect_now, timeout_seconds)
     await prepare_connection(connection)
     return connection
+
+
+async def _when_ready(attempt: Callable[[], Awaitable[T]], patience_seconds: float) -> T:
+    """Try again while the server says that it is starting or recovering, which after a crash it may be for a moment."""
+    give_up = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return await attempt()
+        except asyncpg.CannotConnectNowError:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def prepare_connection(connection: asyncpg.Connection) -> None:

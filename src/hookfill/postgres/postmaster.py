@@ -5,7 +5,7 @@ to start while that process id is alive, so a stale file is removed here, but on
 """
 
 import contextlib
-import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 
 from hookfill.kernel.errors import HookfillError
+
+if sys.platform != "win32":
+    import fcntl
 
 POLL_SECONDS = 0.02
 ORPHAN_PATIENCE_SECONDS = 5.0
@@ -31,7 +34,8 @@ class Postmaster:
     port: int
     socket_folder: str
     listen_address: str
-    is_ready: bool
+    status: str
+    """``starting``, ``ready``, ``standby`` or ``stopping``; empty in the first moments."""
 
     @property
     def socket(self) -> Path | None:
@@ -50,7 +54,7 @@ def find(data: Path) -> Postmaster | None:
         return None
     lines += [""] * (8 - len(lines))
     port = int(lines[3]) if lines[3].strip().isdigit() else 0
-    return Postmaster(pid, port, lines[4].strip(), lines[5].strip(), is_ready=lines[7].strip() == "ready")
+    return Postmaster(pid, port, lines[4].strip(), lines[5].strip(), status=lines[7].strip())
 
 
 def _is_postgres_on(pid: int, data: Path) -> bool:
@@ -69,14 +73,31 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
     return bool(folder) and Path(folder).exists() and Path(folder).samefile(data)
 
 
-def clear_stale(data: Path) -> None:
-    """Make a data folder without a running postmaster startable.
+@contextlib.contextmanager
+def claim(data: Path, in_use: Path) -> Iterator[tuple[int, ...]]:
+    """Make a data folder without a running postmaster startable, and claim it for the server that is about to start.
 
-    What a killed postmaster leaves (its children, its lock file) is ended and removed. The caller holds the home's lock.
+    What a killed postmaster leaves (its children, its lock file) is ended and removed. The claim is a lock on an open file; the
+    server inherits it, so that the lock lives exactly as long as any of its processes. This is seen where process ids are not: from
+    another container that shares the folder. The caller holds the home's lock.
+
+    Yields:
+        The file descriptors that the server has to inherit (none on Windows, which has no such locks).
+
+    Raises:
+        ServerStartError: a server that can't be seen from here works on the data folder.
     """
     _end_orphans(data)
-    with contextlib.suppress(FileNotFoundError):
-        (data / "postmaster.pid").unlink()
+    with in_use.open("w") as file:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = f"Another PostgreSQL works on {data}, perhaps in another container. "
+                raise ServerStartError(message + "Run this command there, or stop the other one first.") from None
+        with contextlib.suppress(FileNotFoundError):
+            (data / "postmaster.pid").unlink()
+        yield () if sys.platform == "win32" else (file.fileno(),)
 
 
 def _orphans(data: Path) -> Iterator[psutil.Process]:
@@ -99,40 +120,28 @@ def _end_orphans(data: Path) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def wait_until_ready(data: Path, timeout_seconds: float) -> Postmaster:
-    """Wait while a live postmaster starts or recovers.
+def settle(data: Path, timeout_seconds: float) -> Postmaster | None:
+    """Wait while a live postmaster starts or recovers; None if it ended instead.
 
     Raises:
-        ServerStartError: it ended instead, or is still not ready after the time-out.
+        ServerStartError: it is still not ready after the time-out.
     """
     give_up = time.monotonic() + timeout_seconds
-    while (postmaster := find(data)) is not None:
-        if postmaster.is_ready:
-            return postmaster
+    while (postmaster := find(data)) is not None and postmaster.status != "ready":
         if time.monotonic() > give_up:
             message = (
                 f"The embedded PostgreSQL (process {postmaster.pid}) is not ready after {timeout_seconds:.0f} s; it may still be "
             )
             raise ServerStartError(message + f"recovering. Look into the logs beside {data}, then try again.")
         time.sleep(POLL_SECONDS)
-    raise ServerStartError(f"The embedded PostgreSQL ended while starting. Look into start.log and log/ beside {data}.")
+    return postmaster
 
 
-def end(pid: int, timeout_seconds: float) -> None:
-    """Shut a postmaster down fast (clients are cut, everything is written), by force if it does not listen."""
+def kill(pid: int, timeout_seconds: float) -> None:
+    """End a postmaster that does not listen, as a crash would; its children follow by themselves."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        process.send_signal(signal.SIGINT)
-        if not _wait_until_dead(process, timeout_seconds):
-            process.kill()
-            _wait_until_dead(process, timeout_seconds)
-
-
-def _wait_until_dead(process: psutil.Process, timeout_seconds: float) -> bool:
-    """Wait for the end of a process that is not our child; one that only waits to be reaped has ended."""
-    give_up = time.monotonic() + timeout_seconds
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
+        process.kill()
+        give_up = time.monotonic() + timeout_seconds
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < give_up:
+            time.sleep(POLL_SECONDS)

@@ -111,7 +111,7 @@ def run_as(user: ServerUser | None) -> dict[str, Any]:
     if sys.platform == "win32":
         return {"env": {key: value for key, value in os.environ.items() if not key.upper().startswith("PG")}}
     environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
-    arguments: dict[str, Any] = {"env": environment, "stdin": subprocess.DEVNULL, "umask": 0o077}
+    arguments: dict[str, Any] = {"env": environment, "umask": 0o077}
     if user is not None:
         arguments |= {"user": user.uid, "group": user.gid, "extra_groups": []}
     return arguments
@@ -132,7 +132,7 @@ def can_run(user: ServerUser | None, program: Path) -> bool:
 
 def _succeeds(command: list[str], user: ServerUser | None) -> bool:
     try:
-        done = subprocess.run(command, check=False, capture_output=True, cwd="/", **run_as(user))  # noqa: S603 - built by this room
+        done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, cwd="/", **run_as(user))  # noqa: S603 - built by this room
     except OSError:
         return False
     return done.returncode == 0

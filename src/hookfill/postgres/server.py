@@ -5,6 +5,8 @@ file makes starting and stopping happen one at a time; the kernel releases it wh
 """
 
 import contextlib
+import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -19,15 +21,15 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres import config, postmaster
 from hookfill.postgres.binaries import major_version, program, reachable_folder
 from hookfill.postgres.model import ServerInfo
-from hookfill.postgres.places import PORT, Places, find_places, folder_of, password, read_record, socket_folder
+from hookfill.postgres.places import PORT, RECORD, Places, find_places, folder_of, password, socket_folder
 from hookfill.postgres.postmaster import Postmaster, ServerStartError
 from hookfill.postgres.privileges import give_to, owner_of, run_as
 
 USER = "hookfill"
 DATABASE = "hookfill"
 START_TIMEOUT_SECONDS = 300
-STOP_TIMEOUT_SECONDS = 60.0
-_STAGING = "data.new"
+STOP_TIMEOUT_SECONDS = 60
+_STAGING = "data.new-"
 
 _threads = threading.Lock()
 """File locks of one process do not exclude its own threads."""
@@ -51,13 +53,23 @@ def ensure_running(home: Path) -> ServerInfo:
         return _info(places, _start(places), started=True)
 
 
+def find_running(home: Path) -> ServerInfo | None:
+    """The home's server if it runs and is ready; starts nothing and changes nothing."""
+    if not (home / "postgres" / RECORD).exists():
+        return None
+    places = find_places(home)
+    running = postmaster.find(places.data)
+    return _info(places, running, started=False) if running is not None and running.status == "ready" else None
+
+
 def stop(home: Path) -> bool:
     """Shut the home's server down fast and cleanly, whoever uses it. Returns whether it was running."""
     with _locked(home):
-        running = _find(home)
+        places = find_places(home)
+        running = postmaster.find(places.data)
         if running is None:
             return False
-        postmaster.end(running.pid, STOP_TIMEOUT_SECONDS)
+        _stop(places, running)
         return True
 
 
@@ -67,10 +79,11 @@ def stop_if_unused(home: Path) -> bool:
     Call it after your own connections are closed.
     """
     with _locked(home):
-        running = _find(home)
-        if running is None or _clients(home, running) > 0:
+        places = find_places(home)
+        running = postmaster.find(places.data)
+        if running is None or _has_clients(_info(places, running, started=False)):
             return False
-        postmaster.end(running.pid, STOP_TIMEOUT_SECONDS)
+        _stop(places, running)
         return True
 
 
@@ -82,13 +95,8 @@ def remove(home: Path) -> None:
         shutil.rmtree(places.cluster)
         if sys.platform != "win32":
             shutil.rmtree(socket_folder(places), ignore_errors=True)
-        places.record.unlink()
-
-
-def find_running(home: Path) -> ServerInfo | None:
-    """The home's server if it runs and is ready; starts nothing and changes nothing."""
-    running = _find(home) if (home / "postgres" / "place.json").exists() else None
-    return _info(find_places(home), running, started=False) if running is not None and running.is_ready else None
+        for name in (RECORD, "password"):
+            (places.folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -114,21 +122,16 @@ def _locked(home: Path) -> Iterator[None]:
         _threads.release()
 
 
-def _find(home: Path) -> Postmaster | None:
-    cluster = read_record(folder_of(home)).get("cluster")
-    return postmaster.find(Path(cluster) / "data") if cluster is not None else None
-
-
 def _find_usable(places: Places) -> Postmaster | None:
-    """A running server that can be connected to; one whose socket was swept away is stopped first."""
+    """A running server that can be connected to. One that is leaving, or whose socket was swept away, is stopped first."""
     running = postmaster.find(places.data)
+    if running is not None and running.status != "stopping":
+        running = postmaster.settle(places.data, START_TIMEOUT_SECONDS)
     if running is None:
         return None
-    if not running.is_ready:
-        running = postmaster.wait_until_ready(places.data, START_TIMEOUT_SECONDS)
-    if running.socket is None or running.socket.exists():
+    if running.status == "ready" and (running.socket is None or running.socket.exists()):
         return running
-    postmaster.end(running.pid, STOP_TIMEOUT_SECONDS)
+    _stop(places, running)
     return None
 
 
@@ -137,28 +140,41 @@ def _start(places: Places) -> Postmaster:
     if not places.data.is_dir():
         _create(places, binaries)
     _refuse_other_version(places)
-    postmaster.clear_stale(places.data)
-    _write_settings(places)
-    command = [str(program(binaries, "pg_ctl")), "start", "-D", ".", "-l", "../start.log", "-w", "-t", str(START_TIMEOUT_SECONDS)]
     # Run inside the data folder: pg_ctl hands paths to a shell, and a home may hold any character.
-    with places.start_log.open("wb"):
-        give_to(places.user, places.start_log)
-    done = _run(command, places, cwd=places.data)
-    if done.returncode != 0:
+    command = [str(program(binaries, "pg_ctl")), "start", "-D", ".", "-l", f"../{places.start_log.name}"]
+    command += ["-w", "-t", str(START_TIMEOUT_SECONDS)]
+    with postmaster.claim(places.data, places.in_use) as inherited:
+        _write_settings(places)
+        _run(command, places, cwd=places.data, inherited=inherited)
+    running = postmaster.settle(places.data, START_TIMEOUT_SECONDS)
+    if running is None:
         raise ServerStartError(_explain(places, "The embedded PostgreSQL did not start."))
-    return postmaster.wait_until_ready(places.data, START_TIMEOUT_SECONDS)
+    return running
+
+
+def _stop(places: Places, running: Postmaster) -> None:
+    """Cut the clients, write everything, leave; by force if that takes too long."""
+    command = [str(program(reachable_folder(places.user), "pg_ctl")), "stop", "-D", ".", "-m", "fast", "-w"]
+    done = _run([*command, "-t", str(STOP_TIMEOUT_SECONDS)], places, cwd=places.data)
+    if done.returncode != 0:
+        postmaster.kill(running.pid, STOP_TIMEOUT_SECONDS)
 
 
 def _create(places: Places, binaries: Path) -> None:
-    """Make the data folder beside its final place and rename it: half of one is never taken for a whole."""
-    staging = places.cluster / _STAGING
-    shutil.rmtree(staging, ignore_errors=True)
+    """Make the data folder beside its final place and rename it: half of one is never taken for a whole.
+
+    The staging folder's name is new every time, because the initdb of a killed attempt may still be at work in the old one.
+    """
+    for left_over in places.cluster.glob(f"{_STAGING}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    staging = places.cluster / f"{_STAGING}{secrets.token_hex(4)}"
     secret = places.cluster / "initial-password"
+    secret.unlink(missing_ok=True)
     secret.touch(mode=0o600)
     try:
-        secret.write_text(password(places.folder), encoding="ascii")
+        secret.write_text(password(places), encoding="ascii")
         give_to(places.user, secret)
-        command = [str(program(binaries, "initdb")), "-D", _STAGING, "-U", USER, "--pwfile", secret.name]
+        command = [str(program(binaries, "initdb")), "-D", staging.name, "-U", USER, "--pwfile", secret.name]
         command += [
             "--auth=scram-sha-256",
             "--encoding=UTF8",
@@ -167,18 +183,17 @@ def _create(places: Places, binaries: Path) -> None:
             "--builtin-locale=C.UTF-8",
         ]
         command += ["--data-checksums", "--no-instructions"]
-        if _run(command, places, cwd=places.cluster, log=places.start_log).returncode != 0:
+        if _run(command, places, cwd=places.cluster).returncode != 0:
             raise ServerStartError(_explain(places, "The embedded PostgreSQL's data folder can't be made."))
     finally:
         secret.unlink()
+    command = [str(program(binaries, "postgres")), "--single", "-D", staging.name, "postgres"]
+    if _run(command, places, cwd=places.cluster, text=f"CREATE DATABASE {DATABASE}\n").returncode != 0:
+        raise ServerStartError(_explain(places, "The embedded PostgreSQL's database can't be made."))
     with (staging / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write(config.INCLUDES)
-    single = [str(program(binaries, "postgres")), "--single", "-D", _STAGING, "-c", "log_checkpoints=off", "postgres"]
-    statement = f"CREATE DATABASE {DATABASE}\n"
-    (staging / config.HOOKFILL_CONF).touch()
-    give_to(places.user, staging / config.HOOKFILL_CONF)
-    if _run(single, places, cwd=places.cluster, log=places.start_log, text=statement).returncode != 0:
-        raise ServerStartError(_explain(places, "The embedded PostgreSQL's database can't be made."))
+        file.flush()
+        os.fsync(file.fileno())
     staging.rename(places.data)
 
 
@@ -212,16 +227,23 @@ def _free_port() -> int:
 
 
 def _run(
-    command: list[str], places: Places, *, cwd: Path, log: Path | None = None, text: str = ""
+    command: list[str], places: Places, *, cwd: Path, text: str = "", inherited: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run one of PostgreSQL's programs as the server's user. Output goes to a file: a daemon would keep a pipe open for ever."""
+    """Run one of PostgreSQL's programs as the server's user; what it says is added to the start log.
+
+    Its output goes to a file, because a daemon that it leaves behind would keep a pipe open for ever.
+    """
     arguments = run_as(places.user)
     if text:
-        arguments.pop("stdin", None)
         arguments["input"] = text.encode()
+    else:
+        arguments["stdin"] = subprocess.DEVNULL
+    if inherited:
+        arguments["pass_fds"] = inherited
     try:
-        with log.open("ab") if log is not None else contextlib.nullcontext(subprocess.DEVNULL) as output:
-            return subprocess.run(command, check=False, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, **arguments)  # noqa: S603
+        with places.start_log.open("ab") as log:
+            give_to(places.user, places.start_log)
+            return subprocess.run(command, check=False, cwd=cwd, stdout=log, stderr=log, **arguments)  # noqa: S603 - built here
     except PermissionError as error:
         name = places.user.name if places.user is not None else "you"
         message = f"PostgreSQL can't be run as {name}: {error.strerror}. Run Hookfill as an ordinary user, or set DATABASE_URL."
@@ -230,11 +252,8 @@ def _run(
 
 def _explain(places: Places, what: str) -> str:
     """What happened, with the last lines of the start log, and where to read on."""
-    try:
-        tail = places.start_log.read_text(encoding="utf-8", errors="replace").strip()[-1000:]
-    except FileNotFoundError:
-        tail = ""
-    return f"{what} Look into {places.start_log} and {places.cluster / 'log'}.\n{tail}".rstrip()
+    tail = places.start_log.read_text(encoding="utf-8", errors="replace").strip()[-1000:]
+    return f"{what} Look into {places.start_log} and {places.cluster / 'log'}.\n{tail}"
 
 
 def _info(places: Places, running: Postmaster, *, started: bool) -> ServerInfo:
@@ -242,7 +261,7 @@ def _info(places: Places, running: Postmaster, *, started: bool) -> ServerInfo:
         host=running.socket_folder or running.listen_address,
         port=running.port,
         user=USER,
-        password=password(places.folder),
+        password=password(places),
         database=DATABASE,
         data_dir=places.data,
         pid=running.pid,
@@ -250,13 +269,14 @@ def _info(places: Places, running: Postmaster, *, started: bool) -> ServerInfo:
     )
 
 
-def _clients(home: Path, running: Postmaster) -> int:
-    """How many clients are connected, besides this question."""
+def _has_clients(info: ServerInfo) -> bool:
+    """Whether anybody is connected besides this question; a server that can't be asked counts as used."""
     import psycopg  # noqa: PLC0415 - not needed on the way up
 
-    info = _info(find_places(home), running, started=False)
-    with psycopg.connect(info.url("postgres"), connect_timeout=5) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        ).fetchone()
-    return int(row[0]) if row is not None else 0
+    statement = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())"
+    try:
+        with psycopg.connect(info.url("postgres"), connect_timeout=5) as connection:
+            row = connection.execute(statement).fetchone()
+    except psycopg.Error:
+        return True
+    return row is None or bool(row[0])
