@@ -1,8 +1,11 @@
 """Exit rules and exit events."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from hookfill.positions.model import Position
 
 
 class DistanceKind(StrEnum):
@@ -56,7 +59,37 @@ class ExitReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A position shall be left: ``level`` is the stop's or target's price, None for an exit at the market."""
+    """A position shall be left. It knows all that a broker needs to price it, as a bar would.
+
+    Attributes:
+        reason: whose level was hit, or that the time is up.
+        level: the stop's or target's price; None for an exit at the market.
+        open: the first price at which the position could be left: the bar's open when the whole bar counts, else its close; the
+            close for an exit at the market.
+        low, high: the bounds of the bar in which it happened; None for a bare price.
+        at: when it counts as having happened, UTC: the close of the bar.
+    """
 
     reason: ExitReason
     level: Decimal | None
+    open: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A new position's exits: prices in force, and the price distance of one R (None without a stop)."""
+
+    stop: Decimal | None
+    target: Decimal | None
+    initial_risk: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class BarOutcome:
+    """What a bar did to a position: its new marks and levels, and the exit that is due, if any."""
+
+    position: Position
+    exit: Exit | None

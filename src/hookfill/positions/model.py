@@ -14,7 +14,7 @@ class Position:
 
     Attributes:
         quantity: signed; negative is short, 0 when closed.
-        average_price: of what is still open (10 places); ``cost`` is the exact Σ quantity·price behind it.
+        average_price: of what is still open (10 places); ``cost`` is the exact Σ quantity·price behind it, positive on either side.
         multiplier: units per contract or lot.
         entries: how many entry orders built it (pyramiding).
         realized_pnl: gross of ``commission``, both in account currency, over the position's life.

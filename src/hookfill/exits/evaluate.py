@@ -1,0 +1,139 @@
+"""When to leave a position: what one bar or one price does to it.
+
+The order of prices inside a bar is unknown, so the rules are fixed and never favour the trader:
+
+- A bar that opened at or after ``marked_until`` counts in full. One that opened before it and closes after it counts as a single
+  price, its close: what it did earlier may have been before the position was there. One that closes at or before it is accounted
+  for already and changes nothing, so feeding a bar twice, or a small bar after the large one around it, is harmless.
+- Levels in force at the bar's start decide. Of the stop and the trailing stop the tighter one is in force. If a stop and the target
+  lie in one bar, the stop counts.
+- The bar's high and low move the trailing stop and the break-even stop for the next bar, never for the same.
+- A position older than its longest hold is left at the close, unless a level was hit in that bar.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hookfill.exits.model import BarOutcome, Exit, ExitReason, ExitRules
+from hookfill.kernel.errors import LedgerError
+from hookfill.kernel.money import ZERO
+from hookfill.market.model import Candle, Instrument
+from hookfill.orders.ticks import to_tick
+from hookfill.positions.model import Position
+
+HUNDRED = Decimal(100)
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The prices of a bar that count for the position, and the bounds that a fill must keep."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    at: datetime
+    bar_low: Decimal | None
+    bar_high: Decimal | None
+
+
+def on_bar(position: Position, candle: Candle, rules: ExitRules, instrument: Instrument) -> BarOutcome:
+    """The position marked by a closed bar of its symbol, and the exit that is due.
+
+    Args:
+        position: open, or closing (then it is marked, and no second exit is asked for); a closed one stays as it is.
+        candle: a bar of the same symbol, of any timeframe.
+        rules: the strategy's exits when the position was opened.
+        instrument: of the symbol: trailing stops lie on its tick grid.
+
+    Raises:
+        LedgerError: the bar is of another symbol.
+    """
+    if candle.symbol != position.symbol:
+        raise LedgerError(
+            f"A bar of {candle.symbol} can't mark a position in {position.symbol}. This is a defect: please report it."
+        )
+    if candle.opened_at >= position.marked_until:
+        seen = _Seen(candle.open, candle.high, candle.low, candle.close, candle.closes_at, candle.low, candle.high)
+    else:
+        seen = _Seen(candle.close, candle.close, candle.close, candle.close, candle.closes_at, candle.low, candle.high)
+    return _judge(position, seen, rules, instrument)
+
+
+def on_price(position: Position, price: Decimal, at: datetime, rules: ExitRules, instrument: Instrument) -> BarOutcome:
+    """The position marked by a bare price that was true at ``at`` (UTC): a bar whose four prices are one.
+
+    A price at or before ``marked_until`` changes nothing.
+    """
+    return _judge(position, _Seen(price, price, price, price, at, None, None), rules, instrument)
+
+
+def _judge(position: Position, seen: _Seen, rules: ExitRules, instrument: Instrument) -> BarOutcome:
+    if position.status == "closed" or seen.at <= position.marked_until:
+        return BarOutcome(position, None)
+    # A trailing stop that needs no arming protects from the entry on: its first level stands before the first bar.
+    ready = _raise_stops(position, rules, instrument)
+    marked = replace(ready, mark=seen.close, marked_at=seen.at, marked_until=seen.at)
+    due = _exit_due(ready, seen, rules) if position.status == "open" else None
+    if due is not None:
+        return BarOutcome(marked, due)
+    best = max(marked.best_price, seen.high) if marked.side > 0 else min(marked.best_price, seen.low)
+    return BarOutcome(_raise_stops(replace(marked, best_price=best), rules, instrument), None)
+
+
+def _exit_due(position: Position, seen: _Seen, rules: ExitRules) -> Exit | None:
+    is_long = position.side > 0
+    stop, stop_reason = _stop_in_force(position)
+    if stop is not None and (seen.low <= stop if is_long else seen.high >= stop):
+        return Exit(stop_reason, stop, seen.open, seen.bar_low, seen.bar_high, seen.at)
+    target = position.target_price
+    if target is not None and (seen.high >= target if is_long else seen.low <= target):
+        return Exit(ExitReason.TAKE_PROFIT, target, seen.open, seen.bar_low, seen.bar_high, seen.at)
+    if rules.max_hold_hours is not None and seen.at - position.opened_at >= _hours(rules.max_hold_hours):
+        return Exit(ExitReason.MAX_HOLD, None, seen.close, seen.bar_low, seen.bar_high, seen.at)
+    return None
+
+
+def _stop_in_force(position: Position) -> tuple[Decimal | None, ExitReason]:
+    reason = ExitReason.BREAK_EVEN if position.at_break_even else ExitReason.STOP_LOSS
+    if position.trailing_stop is not None and _is_tighter(position.trailing_stop, position.stop_price, position.side):
+        return position.trailing_stop, ExitReason.TRAILING_STOP
+    return position.stop_price, reason
+
+
+def _raise_stops(position: Position, rules: ExitRules, instrument: Instrument) -> Position:
+    """Move the trailing and the break-even stop to what the best price so far gives; never against the position."""
+    gain = position.side * (position.best_price - position.average_price)
+    trailing = _trailing_level(position, gain, rules, instrument)
+    if trailing is not None and _is_tighter(trailing, position.trailing_stop, position.side):
+        position = replace(position, trailing_stop=trailing)
+    if _reached_break_even(position, gain, rules) and _is_tighter(position.average_price, position.stop_price, position.side):
+        position = replace(position, stop_price=position.average_price, at_break_even=True)
+    return position
+
+
+def _trailing_level(position: Position, gain: Decimal, rules: ExitRules, instrument: Instrument) -> Decimal | None:
+    if rules.trailing_percent is None:
+        return None
+    arm = rules.trailing_arm_percent
+    if arm is not None and gain * HUNDRED < arm * position.average_price:
+        return None
+    best = position.best_price
+    level = best * (HUNDRED - position.side * rules.trailing_percent) / HUNDRED
+    return to_tick(level, instrument, up=position.side < 0, beside=best)
+
+
+def _reached_break_even(position: Position, gain: Decimal, rules: ExitRules) -> bool:
+    if rules.break_even_at_r is None or position.initial_risk is None or position.at_break_even:
+        return False
+    return position.initial_risk > ZERO and gain >= rules.break_even_at_r * position.initial_risk
+
+
+def _is_tighter(level: Decimal, than: Decimal | None, side: int) -> bool:
+    return than is None or side * (level - than) > ZERO
+
+
+def _hours(hours: Decimal) -> timedelta:
+    return timedelta(microseconds=int(hours * _HOUR_US))
