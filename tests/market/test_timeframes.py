@@ -79,7 +79,7 @@ def test_the_closest_timeframe_of_free_text(text: str | None, closest: str | Non
     ],
 )
 def test_when_a_bar_closes(timeframe: str, opened: tuple[int, ...], closes: tuple[int, ...]) -> None:
-    assert bar_close(timeframe, datetime(*opened, tzinfo=UTC)) == datetime(*closes, tzinfo=UTC)  # type: ignore[misc, arg-type]
+    assert bar_close(timeframe, datetime(*opened, tzinfo=UTC)) == datetime(*closes, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("timeframe", ["", "1m", "MN", "X"])

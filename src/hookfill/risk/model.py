@@ -77,10 +77,11 @@ class Entry:
     """An entry about to be made, with all that the checks need. Amounts are in account currency.
 
     Attributes:
+        now: the moment as of which all is decided (the signal's ``as_of``), UTC.
         is_exit: closes or reduces a position: only a full halt stops it.
-        fired_at: when the alert says it was fired (UTC), None if it does not say. Never a bar's time: that is the bar's open, and
-            on a daily chart a fresh alert would look a day old.
-        received_at: when it arrived, as decided (the signal's ``as_of``).
+        fired_at: when the alert was fired as far as it says (UTC), None if it does not. Not a bar's time as it stands: that is the
+            bar's open, and on a daily chart a fresh alert would look a day old.
+        max_lag_seconds: the alert's own limit on its age, None if it has none.
         alert_price: the price the alert carries.
         quote: the price to trade at; None if none is known.
         quantity: size of the entry order, positive; resulting_quantity: size of the position after it.
