@@ -42,7 +42,7 @@ check-types: setup
 	@.venv/bin/mypy
 
 check-imports: setup
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 check-lengths: setup
 	@.venv/bin/python tools/ratchet.py
