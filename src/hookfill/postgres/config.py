@@ -67,7 +67,7 @@ def available_memory_bytes() -> int:
     """The machine's memory, or the container's limit (cgroup v2) where that is less."""
     memory: int = psutil.virtual_memory().total
     try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
     except (OSError, ValueError):  # no container, or its limit is "max"
         return memory
 

@@ -160,13 +160,13 @@ def password(places: Places) -> str:
     """
     path = places.folder / "password"
     try:
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if places.data.exists():
             message = f"The file {path} with the database's password is gone. Bring it back from a backup of this home."
             raise ConfigurationError(message) from None
         write_private(path, secrets.token_urlsafe(32))
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="utf-8")
 
 
 def socket_folder(places: Places) -> Path:

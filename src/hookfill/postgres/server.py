@@ -172,7 +172,7 @@ def _create(places: Places, binaries: Path) -> None:
     secret.unlink(missing_ok=True)
     secret.touch(mode=0o600)
     try:
-        secret.write_text(password(places), encoding="ascii")
+        secret.write_text(password(places), encoding="utf-8")
         give_to(places.user, secret)
         command = [str(program(binaries, "initdb")), "-D", staging.name, "-U", USER, "--pwfile", secret.name]
         command += [
@@ -198,7 +198,7 @@ def _create(places: Places, binaries: Path) -> None:
 
 
 def _refuse_other_version(places: Places) -> None:
-    stored = (places.data / "PG_VERSION").read_text(encoding="ascii").strip()
+    stored = (places.data / "PG_VERSION").read_text(encoding="utf-8").strip()
     if stored != str(major_version()):
         message = f"The data in {places.data} was written by PostgreSQL {stored}, and this Hookfill brings {major_version()}. "
         message += "Take a dump with the Hookfill that wrote it and load it into a new home"
