@@ -135,7 +135,7 @@ def test_a_bare_price_short_of_the_level_fills_nothing():
 
 
 def test_commission():
-    model = PaperModel(commission={InstrumentKind.FUTURE: D("2.25")})
+    model = PaperModel(commission={InstrumentKind.FUTURE: D("2.25"), InstrumentKind.CRYPTO: D(0)})
     future = replace(SHARE, kind=InstrumentKind.FUTURE)
     assert commission(D(3), future, model) == D("6.75")
     assert commission(D(3), SHARE, model) == commission(D(3), future, MODEL) == D(0)

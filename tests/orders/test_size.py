@@ -61,6 +61,8 @@ def size(rule, traded, price="100", *, asked=None, stop=None, equity="100000", o
         (EQUITY_10, SHARE, {"asked": "7"}, "7", None),
         (RISK_1, LOT, {"asked": "0.019"}, "0.01", None),
         (FIXED, SHARE, {"asked": "0.9"}, "0", Reason.SIZE_TOO_SMALL),
+        (FIXED, instrument(InstrumentKind.EQUITY, least="100"), {"asked": "99"}, "0", Reason.SIZE_TOO_SMALL),
+        (FIXED, instrument(InstrumentKind.EQUITY, least="100"), {"asked": "100"}, "100", None),
         (FIXED, SHARE, {"asked": "1e12"}, "0", Reason.MAX_POSITION_SIZE_EXCEEDED),
         # Fixed.
         (SizingRule(quantity=D("0.25")), LOT, {}, "0.25", None),

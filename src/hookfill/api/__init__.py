@@ -1,1 +1,1 @@
-
+"""The JSON API for people and programs."""

@@ -28,8 +28,7 @@ class Lifecycle:
         """
         if following not in self.steps[current]:
             raise IllegalTransition(
-                f"A {self.thing} can't go from {current!r} to {following!r}. "
-                "This is a defect: please report it with the row's id."
+                f"A {self.thing} can't go from {current!r} to {following!r}. This is a defect: please report it with the row's id."
             )
         return following
 

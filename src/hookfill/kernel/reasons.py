@@ -16,6 +16,7 @@ class Reason(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     BODY_INCOMPLETE = "body_incomplete"
     JSON_INVALID = "json_invalid"
+    ENCODING_INVALID = "encoding_invalid"
     PAYLOAD_INVALID = "payload_invalid"
     SIGNATURE_INVALID = "signature_invalid"
     API_KEY_INVALID = "api_key_invalid"
@@ -82,6 +83,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.BODY_TOO_LARGE: Meaning("The body is larger than this door accepts.", "Send less in one message."),
     Reason.BODY_INCOMPLETE: Meaning("The sender did not deliver the whole body in time.", "Send the message again."),
     Reason.JSON_INVALID: Meaning("The body looks like JSON but is not.", "Mend the message; it is kept and can be sent on later."),
+    Reason.ENCODING_INVALID: Meaning("The body is not clean UTF-8 text.", "Send UTF-8 without NUL characters."),
     Reason.PAYLOAD_INVALID: Meaning("The body is JSON but lacks what this door needs.", "See the named fields."),
     Reason.SIGNATURE_INVALID: Meaning(
         "Neither a valid signature nor the right secret came with the message.",
@@ -104,14 +106,20 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.STRATEGY_MISSING: Meaning("The strategy was deleted.", "Create a strategy and use its new webhook URL."),
     Reason.HALTED: Meaning("Trading is halted here.", "Resume it with `hookfill resume` when you are sure."),
     Reason.SIGNAL_STALE: Meaning("The alert is older than allowed.", "Raise max_signal_age_seconds or find out what delayed it."),
-    Reason.DAILY_LOSS_LIMIT_REACHED: Meaning("Today's realised loss reached the limit.", "Entries resume after the account's midnight."),
+    Reason.DAILY_LOSS_LIMIT_REACHED: Meaning(
+        "Today's realised loss reached the limit.", "Entries resume after the account's midnight."
+    ),
     Reason.HISTORY_OUT_OF_ORDER: Meaning(
         "The account has already traded at a later time.", "Import history into an account of its own."
     ),
     Reason.ENGINE_TREND: Meaning("The trend filter disagrees with the alert.", "See the indicator values in the signal's story."),
-    Reason.ENGINE_VOLATILITY: Meaning("Volatility is outside the strategy's bounds.", "See the indicator values in the signal's story."),
+    Reason.ENGINE_VOLATILITY: Meaning(
+        "Volatility is outside the strategy's bounds.", "See the indicator values in the signal's story."
+    ),
     Reason.ENGINE_CONFLUENCE: Meaning("Too few indicators agree with the alert.", "See the votes in the signal's story."),
-    Reason.CANDLES_MISSING: Meaning("The engine's filters need more candles than are stored.", "Push or import candles for the symbol."),
+    Reason.CANDLES_MISSING: Meaning(
+        "The engine's filters need more candles than are stored.", "Push or import candles for the symbol."
+    ),
     Reason.MARKET_CLOSED: Meaning("The instrument's market is closed.", "Wait for the open, or allow extended hours."),
     Reason.PRICE_MISSING: Meaning("No price is known for the symbol.", "Push candles, or put the price into the alert."),
     Reason.PRICE_STALE: Meaning("The last known price is too old.", "Push candles, or put the price into the alert."),
@@ -120,21 +128,35 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ORDER_RATE_EXCEEDED: Meaning(
         "The strategy ordered too often within a minute and has halted itself.", "Check the alert, then `hookfill resume`."
     ),
-    Reason.MAX_OPEN_POSITIONS_EXCEEDED: Meaning("The account has as many open positions as allowed.", "Close one or raise the limit."),
-    Reason.MAX_POSITIONS_PER_SYMBOL_EXCEEDED: Meaning("The symbol has as many positions as allowed.", "Close one or raise the limit."),
+    Reason.MAX_OPEN_POSITIONS_EXCEEDED: Meaning(
+        "The account has as many open positions as allowed.", "Close one or raise the limit."
+    ),
+    Reason.MAX_POSITIONS_PER_SYMBOL_EXCEEDED: Meaning(
+        "The symbol has as many positions as allowed.", "Close one or raise the limit."
+    ),
     Reason.MAX_POSITION_SIZE_EXCEEDED: Meaning("The position would be larger than allowed.", "Ask for less or raise the limit."),
     Reason.MAX_EXPOSURE_EXCEEDED: Meaning("The capital at risk would exceed the limit.", "Ask for less or raise the limit."),
     Reason.INSUFFICIENT_BUYING_POWER: Meaning("The account can't pay for the order.", "Ask for less or add cash."),
     Reason.CURRENCY_UNSUPPORTED: Meaning(
         "The instrument is quoted in another currency than the account's.", "Trade it in an account of that currency."
     ),
-    Reason.OPTION_CHAIN_MISSING: Meaning("The alert asks for an option and there is no option chain.", "Send long or short instead."),
+    Reason.OPTION_CHAIN_MISSING: Meaning(
+        "The alert asks for an option and there is no option chain.", "Send long or short instead."
+    ),
     Reason.SIZE_TOO_SMALL: Meaning("The size rounds down to less than the smallest order.", "Ask for more."),
-    Reason.STOP_REQUIRED: Meaning("Sizing by risk needs a stop.", "Put sl into the alert, or give the strategy a stop rule."),
-    Reason.STOP_WRONG_SIDE: Meaning("The stop lies on the wrong side of the price.", "A long position's stop lies below its price."),
-    Reason.TARGET_WRONG_SIDE: Meaning("The target lies on the wrong side of the price.", "A long position's target lies above its price."),
+    Reason.STOP_REQUIRED: Meaning(
+        "Sizing or an exit rule by risk needs a stop.", "Put sl into the alert, or give the strategy a stop rule."
+    ),
+    Reason.STOP_WRONG_SIDE: Meaning(
+        "The stop lies on the wrong side of the price.", "A long position's stop lies below its price."
+    ),
+    Reason.TARGET_WRONG_SIDE: Meaning(
+        "The target lies on the wrong side of the price.", "A long position's target lies above its price."
+    ),
     Reason.PYRAMIDING_LIMIT: Meaning("The position has as many entries as the strategy allows.", "Raise pyramiding to add to it."),
-    Reason.OPPOSITE_IGNORED: Meaning("The strategy ignores alerts against its open position.", "Set on_opposite to close or reverse."),
+    Reason.OPPOSITE_IGNORED: Meaning(
+        "The strategy ignores alerts against its open position.", "Set on_opposite to close or reverse."
+    ),
     Reason.NO_POSITION: Meaning("There is no position to close.", "Nothing to do: the account is flat."),
     Reason.ALREADY_AT_TARGET: Meaning("The position is what the alert asks for already.", "Nothing to do."),
     Reason.DEAD_LETTERED: Meaning("Handling the signal failed repeatedly.", "Read the traceback in its story and report it."),

@@ -147,7 +147,7 @@ def _to_lots(asked: Decimal, words: str, instrument: Instrument, *, least: Decim
     quantity = floor_to_step(asked, instrument.lot_step)
     smallest = instrument.min_quantity if least is None else least
     in_steps = f"{words}; in steps of {plain(instrument.lot_step)}: {plain(quantity)}"
-    if quantity < smallest or quantity <= ZERO:
+    if quantity < smallest:
         return Sized(ZERO, Reason.SIZE_TOO_SMALL, f"{in_steps}, below the smallest order of {plain(smallest)}.")
     if quantity >= MAX_QUANTITY:
         return Sized(ZERO, Reason.MAX_POSITION_SIZE_EXCEEDED, f"{in_steps}; an order must stay below {MAX_QUANTITY:f}.")

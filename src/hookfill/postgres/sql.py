@@ -40,4 +40,4 @@ def load(package: str, filename: str = "queries.sql") -> Any:
         aiosql.exceptions: the file can't be parsed; the text names the statement.
     """
     text = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
-    return aiosql.from_str(text, "asyncpg")
+    return aiosql.from_str(text, "asyncpg", mandatory_parameters=False)

@@ -6,6 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from hookfill.kernel.reasons import Reason
+
 
 class Action(StrEnum):
     """What the alert asks for."""
@@ -19,7 +21,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionAsk:
-    """An option the alert names: ``right`` is ``CALL`` or ``PUT``."""
+    """An option to buy: ``right`` is ``CALL`` or ``PUT``, ``expiration`` an ISO date (YYYY-MM-DD).
+
+    The alert's action is the view on the underlying and agrees with the right: BUY with CALL, SELL with PUT.
+    """
 
     right: str
     strike: Decimal | None = None
@@ -32,14 +37,18 @@ class Alert:
 
     Attributes:
         symbol: upper case, without an exchange prefix.
-        quantity: lots, contracts, shares or coins; None means: let the strategy's sizing decide.
+        quantity: lots, contracts, shares or coins; None means: let the strategy's sizing decide. With CLOSE: how much of the
+            position to close, None for all of it. With TARGET: the size of the order that TradingView made, which on a reversal
+            covers both legs; it counts only where ``target`` is None.
         price: the price the alert was fired at, not an order price.
         target: signed quantity the position shall have (only with ``Action.TARGET``); None with TARGET means the sign is known
             but the size is the strategy's: see ``target_side``.
         target_side: -1, 0 or 1 (only with ``Action.TARGET``).
+        close_side: with CLOSE, the side that may be closed (1 long, -1 short): a position on the other side stays as it is. None
+            means: whichever is open. A CLOSE never opens anything.
         previous_side: the side TradingView says the position had before (-1, 0, 1), None if it does not say.
-        fired_at: ``timenow`` or ``timestamp`` if the alert carries it, else its bar ``time``; UTC.
-        bar_at: the bar time the alert carries, UTC.
+        fired_at: ``timenow`` or ``timestamp`` if the alert carries it; UTC.
+        bar_at: the bar ``time`` the alert carries, which is the bar's open; UTC.
         max_lag_seconds: the alert's own limit on its age.
         dedupe_id: the alert's own id: two alerts with the same id within the window are one.
     """
@@ -52,6 +61,7 @@ class Alert:
     take_profit: Decimal | None = None
     target: Decimal | None = None
     target_side: int | None = None
+    close_side: int | None = None
     previous_side: int | None = None
     timeframe: str | None = None
     fired_at: datetime | None = None
@@ -60,6 +70,24 @@ class Alert:
     dedupe_id: str | None = None
     comment: str | None = None
     option: OptionAsk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An alert that can be read but not acted on: it becomes a discarded signal. ``detail`` names the field and the trouble."""
+
+    reason: Reason
+    detail: str
+    symbol: str | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A body that can't be read at all: the message is quarantined as it came, to be repaired and replayed."""
+
+    reason: Reason
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+-- name: find_owner^
+SELECT user_id FROM users WHERE role = 'owner';
+
+-- name: create_owner$
+-- The owner; nothing when another process was faster.
+INSERT INTO users (user_id, name, role, token_sha256) VALUES (:user_id::uuid, 'owner', 'owner', :token_sha256::bytea)
+ON CONFLICT DO NOTHING
+RETURNING user_id;
+
+-- name: set_token!
+UPDATE users SET token_sha256 = :token_sha256::bytea WHERE role = 'owner';
+
+-- name: user_of_token$
+SELECT user_id FROM users WHERE token_sha256 = :token_sha256::bytea;
+
+-- name: create_account!
+INSERT INTO accounts (
+    account_id, user_id, name, kind, currency, time_zone, starting_cash, cash, balance, day, day_start_balance, limits, is_default
+)
+VALUES (
+    :account_id::uuid, :user_id::uuid, :name::text, 'paper', :currency::text, :time_zone::text, :cash::numeric, :cash::numeric,
+    :cash::numeric, '1970-01-01'::date, :cash::numeric, :limits::jsonb, :is_default::boolean
+);
+
+-- name: default_account$
+SELECT account_id FROM accounts WHERE user_id = :user_id::uuid AND is_default;
+
+-- name: accounts_of_user
+SELECT * FROM accounts WHERE user_id = :user_id::uuid ORDER BY is_default DESC, created_at, account_id;
+
+-- name: account_by_name^
+SELECT * FROM accounts WHERE user_id = :user_id::uuid AND name = :name::text;
+
+-- name: create_strategy!
+INSERT INTO strategies (
+    account_id, strategy_id, name, engine, is_signed_door, risk_override_pct, allowed_pairs, settings
+)
+VALUES (
+    :account_id::uuid, :strategy_id::uuid, :name::text, :engine::text, :is_signed_door::boolean, :risk_override_pct::numeric,
+    :allowed_pairs::text[], :settings::jsonb
+);
+
+-- name: add_secret!
+INSERT INTO webhook_secrets (secret_sha256, account_id, strategy_id)
+VALUES (:secret_sha256::bytea, :account_id::uuid, :strategy_id::uuid);
+
+-- name: announce_secrets!
+SELECT pg_notify('hookfill_secrets', '');
+
+-- name: all_secrets
+-- What the doors keep in memory: every secret in force and where it leads.
+SELECT secret_sha256, account_id, strategy_id FROM webhook_secrets WHERE expires_at IS NULL OR expires_at > now();
+
+-- name: secret_by_hash^
+SELECT account_id, strategy_id FROM webhook_secrets
+WHERE secret_sha256 = :secret_sha256::bytea AND (expires_at IS NULL OR expires_at > now());
+
+-- name: signed_door^
+-- The strategy behind POST /webhook: the owner's default account's.
+SELECT strategies.account_id, strategies.strategy_id
+FROM strategies JOIN accounts USING (account_id) JOIN users USING (user_id)
+WHERE strategies.is_signed_door AND accounts.is_default AND users.role = 'owner';
+
+-- name: strategies_of_user
+SELECT strategies.account_id, strategy_id, strategies.name, engine, is_enabled, is_signed_door, risk_override_pct, allowed_pairs,
+       settings, strategies.created_at, accounts.name AS account_name
+FROM strategies JOIN accounts USING (account_id)
+WHERE accounts.user_id = :user_id::uuid
+ORDER BY strategies.created_at, strategy_id;
+
+-- name: signal_counts
+SELECT strategy_id, count(*) AS signals FROM signals WHERE account_id = ANY (:account_ids::uuid[]) GROUP BY strategy_id;
+
+-- name: lift_halts$
+-- A person resumes trading: lifts the halts of an account (or of one strategy); returns how many.
+WITH lifted AS (
+    UPDATE halts SET lifted_at = now()
+    WHERE account_id = :account_id::uuid AND lifted_at IS NULL
+      AND (:strategy_id::uuid IS NULL OR strategy_id = :strategy_id::uuid)
+    RETURNING 1
+)
+SELECT count(*) FROM lifted;

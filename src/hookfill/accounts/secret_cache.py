@@ -1,0 +1,109 @@
+"""Webhook secrets in memory, by their SHA-256: the doors look them up without asking the database.
+
+NOTIFY on ``hookfill_secrets`` refreshes the cache, and so does a short expiry behind it. A secret that is not in memory is looked
+up once more in the database, so that an alert sent the instant after its strategy was created is not lost.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hookfill.accounts.store import SQL, hash_secret
+
+EXPIRY_SECONDS = 10.0
+CHANNEL = "hookfill_secrets"
+_UNKNOWN_KEPT = 10_000
+_LOG = structlog.get_logger("hookfill.accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an alert goes."""
+
+    account_id: UUID
+    strategy_id: UUID
+
+
+class SecretCache:
+    """Secrets and the signed door's destination, kept fresh by ``run``."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        """Read through a connection of its own."""
+        self._connect = connect
+        self._known: dict[bytes, Destination] = {}
+        self._unknown: set[bytes] = set()
+        self._signed_door: Destination | None = None
+        self._changed = asyncio.Event()
+        self._lookup = asyncio.Lock()
+        self._connection: asyncpg.Connection | None = None
+
+    @property
+    def signed_door(self) -> Destination:
+        """The strategy behind ``POST /webhook``; it also owns what comes through doors that name no strategy."""
+        if self._signed_door is None:
+            raise RuntimeError("The secret cache was used before it was loaded.")
+        return self._signed_door
+
+    def get(self, secret: str) -> Destination | None:
+        """Where a secret leads, as far as memory knows."""
+        return self._known.get(hash_secret(secret))
+
+    async def find(self, secret: str) -> Destination | None:
+        """Where a secret leads, asking the database once about one that memory does not know.
+
+        Raises:
+            OSError, asyncpg.PostgresError, TimeoutError: it can't be told now.
+        """
+        key = hash_secret(secret)
+        if key in self._unknown:
+            return None
+        async with self._lookup, asyncio.timeout(1.0):
+            if self._connection is None or self._connection.is_closed():
+                raise ConnectionError("The database is not connected.")
+            row = await self._connection.fetchrow(SQL.secret_by_hash.sql, key)
+        if row is not None:
+            return self._known.setdefault(key, Destination(**row))
+        if len(self._unknown) >= _UNKNOWN_KEPT:
+            self._unknown.clear()
+        self._unknown.add(key)
+        return None
+
+    async def load(self) -> None:
+        """Read all secrets in force."""
+        async with self._lookup:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._connect()
+                await self._connection.add_listener(CHANNEL, lambda *_: self._changed.set())
+            rows = await self._connection.fetch(SQL.all_secrets.sql)
+            door = await self._connection.fetchrow(SQL.signed_door.sql)
+        self._known = {row["secret_sha256"]: Destination(row["account_id"], row["strategy_id"]) for row in rows}
+        self._unknown.clear()
+        self._signed_door = Destination(**door) if door is not None else None
+
+    async def run(self) -> None:
+        """Keep the cache fresh until cancelled; while the database is away, what is known stays in force."""
+        while True:
+            try:
+                async with asyncio.timeout(EXPIRY_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass  # the expiry behind the notification
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(EXPIRY_SECONDS):
+                    await self.load()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _LOG.warning("secrets_not_refreshed", error=f"{type(error).__name__}: {error}")
+                if self._connection is not None:
+                    self._connection.terminate()
+                    self._connection = None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            await self._connection.close(timeout=1.0)
+            self._connection = None

@@ -1,0 +1,220 @@
+"""The only composition root: settings → database → writer, doors and API, or the desk's worker.
+
+``hookfill serve`` runs the API in this process and the worker in a child: deciding a burst never delays an acknowledgement, and
+each uses a core of its own. The child ends when this process is gone, however it went.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+import structlog
+import uvicorn
+
+from hookfill.accounts.secret_cache import SecretCache
+from hookfill.accounts.store import bootstrap
+from hookfill.api.build import build_api
+from hookfill.desk.worker import Worker
+from hookfill.edge.guard import GuardedProtocol
+from hookfill.edge.intake import Doors
+from hookfill.edge.router import Router
+from hookfill.home import Home
+from hookfill.inbox.spool import Spool
+from hookfill.inbox.writer import Writer
+from hookfill.kernel.errors import ConfigurationError
+from hookfill.postgres import server
+from hookfill.postgres.audit import audit_durability
+from hookfill.postgres.database import resolve
+from hookfill.postgres.migrate import check_schema, migrate
+from hookfill.postgres.model import Database
+from hookfill.postgres.pool import connect, open_pool
+from hookfill.settings import Settings
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: alerts come in bursts at bar closes."""
+KEEP_ALIVE_SECONDS = 75
+DRAIN_SECONDS = 10
+RESTART_SECONDS = 1.0
+_LOG = structlog.get_logger("hookfill.app")
+
+
+async def prepare(settings: Settings, home: Home) -> Database:
+    """A database that is there, migrated, safe and has an owner.
+
+    Raises:
+        ConfigurationError: a setting, the database's own settings or its schema forbid to start.
+    """
+    settings.check()
+    database = await asyncio.to_thread(resolve, settings.database_url, home.folder)
+    await migrate(database)
+    connection = await connect(database, name="start")
+    try:
+        await check_schema(connection)
+        await audit_durability(connection, allow_unsafe=settings.allow_unsafe_database)
+        await bootstrap(connection, home.owner_token(settings))
+    finally:
+        await connection.close()
+    return database
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The server is up: where, and as which process."""
+
+    url: str
+    pid: int
+
+
+async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_ready: Callable[[Listening], None]) -> None:
+    """Serve doors and API until a signal ends it; ``with_worker``: keep a worker process beside it."""
+    database = await prepare(settings, home)
+    with _listen(settings.host, settings.port) as listener:
+        host, port = listener.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        async with _api(settings, home, database, url) as application, contextlib.AsyncExitStack() as stack:
+            if with_worker:
+                await stack.enter_async_context(_worker_process(home))
+            web = uvicorn.Server(_web_config(application))
+            serving = asyncio.create_task(web.serve(sockets=[listener]))
+            await _started(web, serving)
+            home.write_listening(url, os.getpid())
+            on_ready(Listening(url, os.getpid()))
+            await serving
+    home.forget_listening(os.getpid())
+    if database.is_embedded:
+        await asyncio.to_thread(server.stop_if_unused, home.folder)
+
+
+@contextlib.asynccontextmanager
+async def _api(settings: Settings, home: Home, database: Database, url: str) -> AsyncIterator[Router]:
+    inbox_connect = partial(connect, database, name="inbox", timeout_seconds=1.0)
+    writer = Writer(
+        inbox_connect,
+        Spool(home.folder / "spool", max_bytes=settings.spool_max_bytes),
+        is_simulated=settings.is_simulated,
+    )
+    secrets = SecretCache(inbox_connect)
+    await secrets.load()
+    pool = await open_pool(database, name="api", min_size=1, max_size=8)
+    candles_pool = await open_pool(database, name="candles", min_size=1, max_size=4)
+    writer.start()
+    refreshing = asyncio.create_task(secrets.run())
+    doors = Doors(
+        writer=writer,
+        secrets=secrets,
+        is_simulated=settings.is_simulated,
+        hmac_secret=settings.hmac_secret.get_secret_value() if settings.hmac_secret is not None else None,
+        candles_key=home.candles_key(settings),
+        candles_pool=candles_pool,
+    )
+    try:
+        yield Router(doors, build_api(pool, settings.base_url or url, settings.cors_origins))
+    finally:
+        refreshing.cancel()
+        await asyncio.gather(refreshing, return_exceptions=True)
+        await writer.stop()
+        await secrets.close()
+        await pool.close()
+        await candles_pool.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}): choose another --port.") from error
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _web_config(application: Router) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=GuardedProtocol,
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # paths hold secrets
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        backlog=BACKLOG,
+    )
+
+
+async def _started(web: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    while not web.started:
+        if serving.done():
+            serving.result()
+            raise ConfigurationError("The web server ended before it was up: see the log above.")
+        await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def _worker_process(home: Home) -> AsyncIterator[None]:
+    """A worker in a child process, started again whenever it ends, stopped with us."""
+    stopping = asyncio.Event()
+    keeper = asyncio.create_task(_keep_worker(home, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await keeper
+
+
+async def _keep_worker(home: Home, stopping: asyncio.Event) -> None:
+    command = [sys.executable, "-m", "hookfill", "serve", "--role", "worker", "--home", str(home.folder), "--tied"]
+    while not stopping.is_set():
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        ended = asyncio.create_task(process.wait())
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not ended.done():
+            assert process.stdin is not None
+            process.stdin.close()  # the child takes this as the word to finish
+            await ended
+        elif not stopping.is_set():
+            _LOG.error("worker_ended_restarting", exit_code=process.returncode)
+            await asyncio.sleep(RESTART_SECONDS)
+
+
+async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_ready: Callable[[Listening], None]) -> None:
+    """Decide for accounts until a signal ends it; ``is_tied``: also when standard input ends, which the parent holds open."""
+    database = (
+        await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
+    )
+    pool = await open_pool(database, name="desk", min_size=1, max_size=settings.desk_concurrency + 1)
+    desk_connect: Callable[[], Awaitable[asyncpg.Connection]] = partial(connect, database, name="desk wake")
+    worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
+            loop.add_signal_handler(number, worker.stop)
+    if is_tied:
+        loop.run_in_executor(None, _stop_at_end_of_input, loop, worker)
+    on_ready(Listening("", os.getpid()))
+    try:
+        await worker.run()
+    finally:
+        await pool.close()
+
+
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    loop.call_soon_threadsafe(worker.stop)

@@ -1,0 +1,82 @@
+"""Writes what one account's fold returned: two statements, whatever the number of signals."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+
+from hookfill.desk.gather import SQL
+from hookfill.desk.model import Outcome
+from hookfill.kernel.money import ZERO
+
+
+async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
+    """Write an outcome inside the transaction that holds the account's lock.
+
+    Raises:
+        asyncpg.UniqueViolationError: an order of the same cause is there already; nothing may be committed.
+    """
+    account = outcome.account
+    if outcome.positions:  # before the orders' readers could see an order without its position
+        await connection.execute(SQL.save_positions.sql, account.account_id, *_position_columns(outcome))
+    fills = [fill for order in outcome.orders for fill in order.fills]
+    await connection.execute(
+        SQL.apply_outcome.sql,
+        *_verdict_columns(outcome),
+        account.account_id,
+        *_explanation_columns(outcome),
+        *_order_columns(outcome),
+        *_columns(
+            fills,
+            "fill_id order_id position_id symbol side quantity price multiplier commission realized_pnl bar_low bar_high "
+            "price_source filled_at",
+        ),
+        *_columns(outcome.halts, "halt_id strategy_id reason at"),
+        account.cash,
+        account.balance,
+        account.day,
+        account.day_start_balance,
+        account.day_realized,
+        account.timeline_at,
+    )
+
+
+def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
+    """One array per attribute, in the order of the statement's parameters."""
+    return [[getattr(item, name) for item in items] for name in names.split()]
+
+
+def _verdict_columns(outcome: Outcome) -> list[list[Any]]:
+    return _columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts retry_at")
+
+
+def _explanation_columns(outcome: Outcome) -> list[list[Any]]:
+    engines = [verdict.engine for verdict in outcome.verdicts]
+    return [engines, [orjson.dumps(dict(verdict.trace)).decode() for verdict in outcome.verdicts]]
+
+
+def _order_columns(outcome: Outcome) -> list[list[Any]]:
+    orders = outcome.orders
+    filled = [sum((fill.quantity for fill in order.fills), ZERO) for order in orders]
+    spent = [sum((fill.quantity * fill.price for fill in order.fills), ZERO) for order in orders]
+    return [
+        *_columns(
+            orders,
+            "order_id client_order_id signal_id position_id strategy_id symbol side order_type purpose exit_reason quantity "
+            "stop_price status",
+        ),
+        filled,
+        [total / quantity if quantity else None for total, quantity in zip(spent, filled, strict=True)],
+        [order.as_of for order in orders],
+    ]
+
+
+def _position_columns(outcome: Outcome) -> list[list[Any]]:
+    columns = _columns(
+        outcome.positions,
+        "position_id strategy_id symbol status quantity average_price cost multiplier entries realized_pnl commission mark "
+        "marked_at marked_until stop_price target_price initial_risk best_price trailing_stop at_break_even",
+    )
+    columns.append([orjson.dumps(dict(position.exits)).decode() for position in outcome.positions])
+    return columns + _columns(outcome.positions, "opened_at closed_at exit_reason")

@@ -1,0 +1,109 @@
+"""The account's state while it folds forward, event by event.
+
+A ``Book`` belongs to one fold and is never shared. Deciding reads it and returns a ``Step``; ``apply`` takes the step over. So an
+event whose handling raises leaves no trace.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from hookfill.accounts.model import Account
+from hookfill.desk.model import HaltRow, NewHalt, Order, Outcome, PositionKey, Situation, Step, Verdict
+from hookfill.exits.model import ExitRules
+from hookfill.exits.rules import rules_from
+from hookfill.market.instruments import instrument_for
+from hookfill.positions.model import Position
+from hookfill.risk.committed import committed_capital
+from hookfill.risk.model import Halt
+
+
+def capital_of(position: Position) -> Decimal:
+    """The capital that an open position commits, at its mark."""
+    margin_rate = instrument_for(position.symbol).margin_rate
+    return committed_capital(position.quantity, position.mark, multiplier=position.multiplier, margin_rate=margin_rate)
+
+
+class Book:
+    """Account, open positions, halts and recent entries; and the rows that the fold has produced so far."""
+
+    def __init__(self, situation: Situation) -> None:
+        """Start from what was gathered."""
+        self.account: Account = situation.account
+        self.open: dict[PositionKey, Position] = {(p.strategy_id, p.symbol): p for p in situation.positions}
+        self.halts: list[HaltRow] = list(situation.halts)
+        self._entry_times = {strategy_id: list(times) for strategy_id, times in situation.entry_times.items()}
+        self._exit_rules: dict[UUID, ExitRules] = {}
+        self._by_symbol: dict[str, list[PositionKey]] = {}
+        for key in self.open:
+            self._by_symbol.setdefault(key[1], []).append(key)
+        self._changed: dict[UUID, Position] = {}
+        self._orders: list[Order] = []
+        self._verdicts: list[Verdict] = []
+        self._new_halts: list[NewHalt] = []
+
+    def position(self, strategy_id: UUID, symbol: str) -> Position | None:
+        """The strategy's open position in a symbol."""
+        return self.open.get((strategy_id, symbol))
+
+    def in_symbol(self, symbol: str) -> list[Position]:
+        """All open positions in a symbol."""
+        return [self.open[key] for key in self._by_symbol.get(symbol, ())]
+
+    def entries_within(self, strategy_id: UUID, since: datetime, until: datetime) -> int:
+        """How many entries a strategy made after ``since`` and up to ``until``."""
+        return sum(since < at <= until for at in self._entry_times.get(strategy_id, ()))
+
+    def halts_for(self, strategy_id: UUID, symbol: str) -> tuple[Halt, ...]:
+        """The halts in force that concern a strategy's trading in a symbol."""
+        return tuple(
+            row.halt
+            for row in self.halts
+            if row.halt.scope in ("global", "account")
+            or (row.halt.scope == "strategy" and row.strategy_id == strategy_id)
+            or (row.halt.scope == "symbol" and row.symbol == symbol)
+        )
+
+    def exit_rules(self, position: Position) -> ExitRules:
+        """A position's exit rules, read once."""
+        rules = self._exit_rules.get(position.position_id)
+        if rules is None:
+            rules = self._exit_rules[position.position_id] = rules_from(position.exits)
+        return rules
+
+    def apply(self, step: Step) -> None:
+        """Take over what an event changed."""
+        self.account = step.account
+        for position in step.positions:
+            self._set(position)
+        self._orders.extend(step.orders)
+        if step.verdict is not None:
+            self._verdicts.append(step.verdict)
+        for halt in step.halts:
+            self._new_halts.append(halt)
+            self.halts.append(HaltRow(Halt("strategy", True, halt.reason), strategy_id=halt.strategy_id))
+        if step.entry_of is not None and step.entry_at is not None:
+            self._entry_times.setdefault(step.entry_of, []).append(step.entry_at)
+
+    def _set(self, position: Position) -> None:
+        key = (position.strategy_id, position.symbol)
+        self._changed[position.position_id] = position
+        keys = self._by_symbol.setdefault(position.symbol, [])
+        if position.status == "closed":
+            if key in self.open and self.open[key].position_id == position.position_id:
+                del self.open[key]
+                keys.remove(key)
+            return
+        self.open[key] = position
+        if key not in keys:
+            keys.append(key)
+
+    def outcome(self) -> Outcome:
+        """The rows to write."""
+        return Outcome(
+            account=self.account,
+            verdicts=tuple(self._verdicts),
+            orders=tuple(self._orders),
+            positions=tuple(self._changed.values()),
+            halts=tuple(self._new_halts),
+        )

@@ -1,0 +1,402 @@
+"""One signal: from the alert to orders and fills, or to a refusal that says why (pure).
+
+The sequence is that of the house: what the alert means for the position → gates → engine → size → risk checks → orders and fills.
+Whatever is looked at on the way goes into the trace, which the signal's story shows.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hookfill.accounts.day import roll_day
+from hookfill.accounts.model import Account, Strategy
+from hookfill.brokers.paper.fill import commission, market_fill_price
+from hookfill.desk import trace
+from hookfill.desk.book import Book, capital_of
+from hookfill.desk.model import NewHalt, Order, Situation, Step, Verdict
+from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
+from hookfill.desk.settings import TradingRules
+from hookfill.desk.trade import PAPER, Price, Ticket, filled_order, pay, reduce
+from hookfill.engines.model import Filters, MarketView
+from hookfill.engines.registry import engine
+from hookfill.exits.model import ExitReason
+from hookfill.exits.rules import check_levels, initial_levels, rules_to_json
+from hookfill.kernel.ids import derived_id
+from hookfill.kernel.lifecycle import SIGNAL
+from hookfill.kernel.money import ZERO
+from hookfill.kernel.reasons import Reason, explain
+from hookfill.market.calendar import is_open
+from hookfill.market.instruments import instrument_for
+from hookfill.market.model import Instrument, Quote
+from hookfill.market.timeframes import TIMEFRAMES, closest_timeframe
+from hookfill.orders.model import Leg, Plan, Side
+from hookfill.orders.plan import plan
+from hookfill.orders.size import size_entry
+from hookfill.positions.apply import apply_fill, market_value, open_position
+from hookfill.positions.model import Position
+from hookfill.risk.assess import Stage, assess_checks, assess_gates
+from hookfill.risk.model import Assessment, CheckResult, Entry
+from hookfill.signals.model import Action, Alert, Signal
+
+_MINUTE = timedelta(minutes=1)
+_EXITS_REGARDLESS = frozenset({Reason.HALTED, Reason.DAILY_LOSS_LIMIT_REACHED})
+"""Gates that stop the entry of a reversal but not its closing leg; a stale alert closes nothing that was opened after it."""
+
+
+class Refused(Exception):
+    """A signal goes no further."""
+
+    def __init__(self, status: str, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.detail = status, reason, detail
+
+
+@dataclass(slots=True)
+class _Case:
+    """One signal under decision; what it changes is collected here and leaves as a ``Step``."""
+
+    book: Book
+    situation: Situation
+    signal: Signal
+    strategy: Strategy
+    rules: TradingRules
+    instrument: Instrument
+    quote: Quote | None
+    plan: Plan
+    account: Account
+    position: Position | None
+    trace: dict[str, Any]
+    changed: list[Position] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    note: str | None = None
+    entered: bool = False
+
+    @property
+    def alert(self) -> Alert:
+        return self.signal.alert
+
+    @property
+    def now(self) -> datetime:
+        return self.signal.as_of
+
+    @property
+    def entry(self) -> Leg | None:
+        return next((leg for leg in self.plan.legs if leg.purpose == "entry"), None)
+
+    @property
+    def exits(self) -> tuple[Leg, ...]:
+        return tuple(leg for leg in self.plan.legs if leg.purpose == "exit")
+
+
+def decide_signal(book: Book, situation: Situation, signal: Signal, rules: TradingRules | None) -> Step:
+    """What a signal leads to.
+
+    Args:
+        rules: its strategy's rules, understood; None when the strategy is gone.
+    """
+    account = roll_day(book.account, signal.as_of)
+    notes: dict[str, Any] = {}
+    halts: tuple[NewHalt, ...] = ()
+    try:
+        case = _prepare(book, situation, signal, rules, account, notes)
+        _judge(case)
+        return _step(case)
+    except Refused as refused:
+        if refused.reason is Reason.ORDER_RATE_EXCEEDED:
+            halts = (_own_halt(signal, refused.detail),)
+        return Step(account, verdict=_refusal(situation, signal, refused, notes), halts=halts)
+
+
+def _prepare(
+    book: Book, situation: Situation, signal: Signal, rules: TradingRules | None, account: Account, notes: dict[str, Any]
+) -> _Case:
+    strategy = situation.strategies.get(signal.strategy_id)
+    if strategy is None or rules is None:
+        raise Refused("discarded", Reason.STRATEGY_MISSING)
+    if not strategy.is_enabled:
+        raise Refused("discarded", Reason.STRATEGY_DISABLED, strategy.name)
+    timeline = situation.account.timeline_at
+    if signal.source == "import" and timeline is not None and signal.as_of < timeline:
+        raise Refused("discarded", Reason.HISTORY_OUT_OF_ORDER, f"decided up to {timeline.isoformat()}")
+    alert, symbol = signal.alert, signal.alert.symbol
+    position = book.position(signal.strategy_id, symbol)
+    planned = plan(alert, position.quantity if position else ZERO, position.entries if position else 0, rules.policy)
+    known = quote_as_of(situation.quotes.get(symbol), situation.history.get(symbol, ()), signal.as_of)
+    max_age = float(situation.limits.price_max_age_seconds)
+    quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=rules.market.use_alert_price)
+    notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
+    return _Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
+
+
+def _judge(case: _Case) -> None:
+    """Gates, engine, plan; then the closing legs, then the entry."""
+    _pass_gates(case)
+    if case.alert.option is not None:
+        raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, case.alert.option.right)
+    _pass_engine(case)
+    if case.plan.refusal is not None:
+        raise Refused("rejected", case.plan.refusal, case.plan.detail)
+    for number, leg in enumerate(case.exits):
+        _make_exit(case, leg, number)
+    if case.entry is None:
+        return
+    try:
+        _make_entry(case, case.entry, len(case.exits))
+    except Refused as refused:
+        if not case.orders:
+            raise
+        _note_refused_entry(case, refused.reason, refused.detail)
+
+
+def _pass_gates(case: _Case) -> None:
+    assessment = assess_gates(_question(case, is_exit=_only_leaves(case)))
+    case.trace["gates"] = trace.checks(assessment)
+    refusal = assessment.refusal
+    if refusal is None:
+        return
+    is_reversal = case.entry is not None and bool(case.exits)
+    if is_reversal and refusal.check in _EXITS_REGARDLESS and assess_gates(_question(case, is_exit=True)).refusal is None:
+        case.plan = replace(case.plan, legs=case.exits)
+        _note_refused_entry(case, refusal.check, refusal.detail)
+        return
+    raise Refused(Stage.GATE.value, refusal.check, refusal.detail)
+
+
+def _note_refused_entry(case: _Case, reason: Reason, detail: str) -> None:
+    case.note = f"Closed only; the entry was refused: {explain(reason, detail)}"
+    case.trace["entry_refused"] = reason.value
+
+
+def _only_leaves(case: _Case) -> bool:
+    """Whether the signal can but close or reduce; what it is for, not whether there is anything to close."""
+    alert = case.alert
+    return alert.action is Action.CLOSE or alert.target_side == 0 or (bool(case.exits) and case.entry is None)
+
+
+def _pass_engine(case: _Case) -> None:
+    candles = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
+    closed = tuple(bar for bar in candles if bar.closes_at <= case.now)
+    filters = Filters() if _only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
+    decision = engine(case.strategy.engine)(case.signal, MarketView(case.quote, closed), filters)
+    case.trace["engine"] = trace.decision(decision)
+    if not decision.approved:
+        raise Refused("rejected", decision.refusal or Reason.ENGINE_TREND, " ".join(decision.reasons))
+
+
+def _make_exit(case: _Case, leg: Leg, number: int) -> None:
+    assert case.position is not None
+    assert leg.quantity is not None
+    quote = _exit_quote(case.quote, case.position)
+    price = Price(market_fill_price(leg.side, quote, case.instrument, PAPER), quote.source, quote.low, quote.high)
+    ticket = _ticket(case, number, "exit", ExitReason.SIGNAL.value)
+    case.account, after, order = reduce(case.account, case.position, leg.quantity, price, ticket)
+    _keep(case, after, order, quote)
+
+
+def _exit_quote(quote: Quote | None, position: Position) -> Quote:
+    """An exit always has a price: the newest one known, at worst the position's last mark."""
+    if quote is None or quote.at < position.marked_at:
+        return Quote(position.symbol, position.mark, position.marked_at, "mark")
+    return quote
+
+
+def _make_entry(case: _Case, leg: Leg, number: int) -> None:
+    quantity = ZERO
+    if case.quote is not None:
+        quantity = _size(case, leg, case.quote)
+    held = abs(case.position.quantity) if case.position is not None else ZERO
+    question = _question(case, is_exit=False, quantity=quantity, resulting=held + quantity)
+    assessment = assess_checks(question)
+    case.trace["checks"] = trace.checks(assessment)
+    _raise_refusal(case, assessment)
+    assert case.quote is not None  # price_missing has refused otherwise
+    fill = market_fill_price(leg.side, case.quote, case.instrument, PAPER)
+    price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
+    ticket = _ticket(case, number, "entry", None)
+    after = _enter(case, leg.side, quantity, fill, ticket)
+    case.account = pay(case.account, leg.side, quantity, fill, case.instrument, ZERO)
+    order = filled_order(ticket, after.position_id, leg.side, quantity, price, ZERO, case.instrument)
+    _keep(case, after, order, case.quote)
+    case.entered = True
+
+
+def _size(case: _Case, leg: Leg, quote: Quote) -> Decimal:
+    alert, exits = case.alert, case.rules.exits
+    wrong = check_levels(leg.side, quote.price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
+    if wrong is not None:
+        raise Refused("rejected", wrong, f"price {quote.price:f}, sl {alert.stop_loss}, tp {alert.take_profit}")
+    levels = initial_levels(
+        leg.side, quote.price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
+    )
+    sized = size_entry(
+        case.rules.sizing,
+        leg.quantity,
+        case.instrument,
+        quote.price,
+        stop_price=levels.stop,
+        equity=_equity(case),
+        risk_override_pct=case.strategy.risk_override_pct,
+    )
+    case.trace["sizing"] = trace.sizing(sized, levels)
+    if sized.refusal is not None:
+        raise Refused("rejected", sized.refusal, sized.explanation)
+    return sized.quantity
+
+
+def _enter(case: _Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
+    alert, fee = case.alert, commission(quantity, case.instrument, PAPER)
+    if case.position is not None:
+        grown, _ = apply_fill(case.position, side, quantity, price, fee, at=case.now)
+        return replace(
+            grown,
+            stop_price=alert.stop_loss if alert.stop_loss is not None else grown.stop_price,
+            target_price=alert.take_profit if alert.take_profit is not None else grown.target_price,
+        )
+    levels = initial_levels(
+        side, price, case.instrument, case.rules.exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
+    )
+    return open_position(
+        position_id=derived_id(case.now, ticket.client_order_id, "position"),
+        strategy_id=case.strategy.strategy_id,
+        symbol=alert.symbol,
+        side=side,
+        quantity=quantity,
+        price=price,
+        multiplier=case.instrument.multiplier,
+        commission=fee,
+        at=case.now,
+        stop_price=levels.stop,
+        target_price=levels.target,
+        initial_risk=levels.initial_risk,
+        exits=rules_to_json(case.rules.exits),
+    )
+
+
+def _keep(case: _Case, position: Position, order: Order, quote: Quote) -> None:
+    """Collect an order and its position; an open position is marked by the quote it was traded at, if that is newer."""
+    if position.status != "closed" and quote.at > position.marked_at:
+        position = replace(position, mark=quote.price, marked_at=quote.at)
+    case.position = position if position.status != "closed" else None
+    case.changed.append(position)
+    case.orders.append(order)
+
+
+def _ticket(case: _Case, number: int, purpose: str, exit_reason: str | None) -> Ticket:
+    return Ticket(
+        client_order_id=f"{case.signal.signal_id.hex}-{number}",
+        signal_id=case.signal.signal_id,
+        strategy_id=case.strategy.strategy_id,
+        symbol=case.alert.symbol,
+        purpose=purpose,
+        exit_reason=exit_reason,
+        at=case.now,
+    )
+
+
+def _raise_refusal(case: _Case, assessment: Assessment) -> None:
+    refusal: CheckResult | None = assessment.refusal
+    if refusal is not None:
+        raise Refused(Stage.CHECK.value, refusal.check, refusal.detail)
+
+
+def _question(case: _Case, *, is_exit: bool, quantity: Decimal | None = None, resulting: Decimal | None = None) -> Entry:
+    """The case as the risk checks see it, after the legs made so far."""
+    held = _held(case)
+    return Entry(
+        now=case.now,
+        symbol=case.alert.symbol,
+        instrument=case.instrument,
+        is_exit=is_exit,
+        fired_at=fired_at(case.alert, case.now),
+        max_lag_seconds=case.alert.max_lag_seconds,
+        alert_price=case.alert.price,
+        quote=case.quote,
+        market_open=is_exit or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
+        quantity=quantity,
+        resulting_quantity=resulting,
+        account_currency=case.account.currency,
+        equity=_equity(case),
+        committed=sum((capital_of(p) for p in held), ZERO),
+        open_positions=len(held),
+        symbol_positions=sum(p.symbol == case.alert.symbol for p in held),
+        adds_to_position=case.position is not None,
+        orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
+        day_start_balance=case.account.day_start_balance,
+        day_realized=case.account.day_realized,
+        allowed_pairs=case.strategy.allowed_pairs,
+        halts=case.book.halts_for(case.strategy.strategy_id, case.alert.symbol),
+        limits=case.situation.limits,
+    )
+
+
+def _held(case: _Case) -> list[Position]:
+    """All open positions of the account, with this signal's as it stands by now."""
+    own = (case.strategy.strategy_id, case.alert.symbol)
+    held = [position for key, position in case.book.open.items() if key != own]
+    return held if case.position is None else [*held, case.position]
+
+
+def _equity(case: _Case) -> Decimal:
+    return case.account.cash + sum((market_value(position, position.mark) for position in _held(case)), ZERO)
+
+
+def fired_at(alert: Alert, now: datetime) -> datetime | None:
+    """When the alert was fired, as far as it says.
+
+    An alert that only carries its bar's time is fired when the bar closes, or during it: it is as young as the bar allows.
+    """
+    if alert.fired_at is not None or alert.bar_at is None:
+        return alert.fired_at
+    timeframe = closest_timeframe(alert.timeframe)
+    length = timedelta(seconds=TIMEFRAMES[timeframe]) if timeframe is not None else timedelta(0)
+    return max(alert.bar_at, min(alert.bar_at + length, now))
+
+
+def _step(case: _Case) -> Step:
+    last = case.orders[-1]
+    verdict = Verdict(
+        signal_id=case.signal.signal_id,
+        status=SIGNAL.move(SIGNAL.move("pending", "approved"), "executed"),
+        engine=case.strategy.engine,
+        reason=case.trace.get("entry_refused"),
+        error_message=case.note,
+        fill_price=last.fills[-1].price,
+        order_id=last.order_id,
+        attempts=case.signal.attempts,
+        trace=case.trace,
+    )
+    is_too_fast = case.trace.get("entry_refused") == Reason.ORDER_RATE_EXCEEDED
+    return Step(
+        account=case.account,
+        positions=tuple(case.changed),
+        orders=tuple(case.orders),
+        verdict=verdict,
+        halts=(_own_halt(case.signal, "the entry of a reversal"),) if is_too_fast else (),
+        entry_of=case.strategy.strategy_id if case.entered else None,
+        entry_at=case.now if case.entered else None,
+    )
+
+
+def _refusal(situation: Situation, signal: Signal, refused: Refused, notes: dict[str, Any]) -> Verdict:
+    strategy = situation.strategies.get(signal.strategy_id)
+    # One message is a contract: clients look for the bare code.
+    is_daily_loss = refused.reason is Reason.DAILY_LOSS_LIMIT_REACHED
+    return Verdict(
+        signal_id=signal.signal_id,
+        status=SIGNAL.move("pending", refused.status),
+        engine=strategy.engine if strategy is not None else "none",
+        reason=refused.reason.value,
+        error_message=refused.reason.value if is_daily_loss else explain(refused.reason, refused.detail),
+        attempts=signal.attempts,
+        trace=notes,
+    )
+
+
+def _own_halt(signal: Signal, detail: str) -> NewHalt:
+    return NewHalt(
+        halt_id=derived_id(signal.as_of, signal.signal_id, "halt"),
+        strategy_id=signal.strategy_id,
+        reason=f"{Reason.ORDER_RATE_EXCEEDED.value}: {detail}",
+        at=signal.as_of,
+    )

@@ -1,0 +1,108 @@
+"""Folds one account forward: pending signals in order of arrival, and between them the bars that closed meanwhile (pure).
+
+The same situation always gives the same rows. A signal whose handling raises leaves the account as it was and is tried again
+later; after ``MAX_ATTEMPTS`` it is dead-lettered with its traceback, and the others go on.
+"""
+
+import traceback
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from hookfill.desk.book import Book
+from hookfill.desk.decide import decide_signal
+from hookfill.desk.marks import mark_bar
+from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, Verdict
+from hookfill.desk.settings import TradingRules, rules_of
+from hookfill.kernel.lifecycle import SIGNAL
+from hookfill.kernel.reasons import Reason
+from hookfill.positions.invariants import check_ledger
+from hookfill.signals.model import Signal
+
+_MOST_TRACEBACK = 8_000
+
+
+def fold(situation: Situation) -> Outcome:
+    """All that happens to the account up to the horizon.
+
+    Raises:
+        LedgerError: the outcome would break an invariant; nothing may be stored.
+    """
+    book = Book(situation)
+    rules: dict[UUID, TradingRules] = {}
+    place = 0
+    for signal in situation.signals:
+        place = _fold_bars(book, situation, place, signal.as_of)
+        book.apply(_handle(book, situation, signal, rules))
+        _advance(book, signal.as_of)
+    _fold_bars(book, situation, place, situation.horizon)
+    _account_for_prices(book, situation)
+    outcome = book.outcome()
+    _check(situation, outcome)
+    return outcome
+
+
+def _fold_bars(book: Book, situation: Situation, place: int, until: datetime) -> int:
+    """Apply the bars from ``place`` on that have closed by ``until``; returns the place of the first that has not."""
+    bars = situation.bars
+    while place < len(bars) and bars[place].closes_at <= until:
+        step = mark_bar(book, bars[place])
+        if step is not None:
+            book.apply(step)
+            _advance(book, bars[place].closes_at)
+        place += 1
+    return place
+
+
+def _advance(book: Book, at: datetime) -> None:
+    timeline = book.account.timeline_at
+    if timeline is None or at > timeline:
+        book.account = replace(book.account, timeline_at=at)
+
+
+def _handle(book: Book, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules]) -> Step:
+    try:
+        strategy = situation.strategies.get(signal.strategy_id)
+        if strategy is not None and signal.strategy_id not in rules:
+            rules[signal.strategy_id] = rules_of(strategy.settings)
+        return decide_signal(book, situation, signal, rules.get(signal.strategy_id))
+    except Exception:
+        return Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
+
+
+def _failure(situation: Situation, signal: Signal, text: str) -> Verdict:
+    """Another try, later each time; or the dead letter."""
+    attempts = signal.attempts + 1
+    strategy = situation.strategies.get(signal.strategy_id)
+    is_dead = attempts >= MAX_ATTEMPTS
+    return Verdict(
+        signal_id=signal.signal_id,
+        status=SIGNAL.move("pending", "failed") if is_dead else "pending",
+        engine=strategy.engine if strategy is not None else "none",
+        reason=Reason.DEAD_LETTERED.value if is_dead else None,
+        error_message=text[-_MOST_TRACEBACK:],
+        attempts=attempts,
+        retry_at=None if is_dead else situation.horizon + timedelta(seconds=attempts**2),
+        trace={"traceback": text[-_MOST_TRACEBACK:]},
+    )
+
+
+def _account_for_prices(book: Book, situation: Situation) -> None:
+    """Positions without a bar left before the horizon have accounted for all prices up to there."""
+    settled = []
+    for position in book.open.values():
+        quote = situation.quotes.get(position.symbol)
+        if quote is not None and min(quote.at, situation.horizon) > position.marked_until:
+            settled.append(replace(position, marked_until=min(quote.at, situation.horizon)))
+    if settled:
+        book.apply(Step(book.account, positions=tuple(settled)))
+
+
+def _check(situation: Situation, outcome: Outcome) -> None:
+    check_ledger(
+        {position.position_id: position for position in situation.positions},
+        {position.position_id: position for position in (*situation.positions, *outcome.positions)},
+        outcome.orders,
+        cash_before=situation.account.cash,
+        cash_after=outcome.account.cash,
+    )

@@ -1,0 +1,266 @@
+"""Gathers all that deciding for one account needs, under its lock, in a handful of statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from hookfill.accounts.model import Account, Strategy
+from hookfill.desk.model import HaltRow, Situation
+from hookfill.desk.price import study_timeframe
+from hookfill.market.model import Candle, Quote
+from hookfill.market.timeframes import TIMEFRAMES, bar_close
+from hookfill.positions.model import Position
+from hookfill.postgres.sql import load
+from hookfill.risk.model import Halt, limits_from
+from hookfill.signals.codec import alert_from_json
+from hookfill.signals.model import Signal
+
+SQL = load(__package__)
+MOST_SIGNALS = 1_000
+MOST_BARS = 20_000
+STUDY_BARS = 300
+"""How many bars an engine sees: enough for an EMA of 200 to have forgotten its start."""
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """The signals to fold now and whether more wait behind them."""
+
+    signals: tuple[Signal, ...]
+    more_wait: bool
+
+
+async def gather(
+    connection: asyncpg.Connection, account_row: Mapping[str, Any], horizon: datetime, most_signals: int = MOST_SIGNALS
+) -> Situation:
+    """All that is known of a locked account.
+
+    Args:
+        account_row: the row that ``lock_account`` returned.
+        horizon: prices up to here exist for the account (now, or the simulated time), UTC.
+        most_signals: how many pending signals are folded at most.
+    """
+    account = _account(account_row)
+    account_id = account.account_id
+    found = await _pending(connection, account_id, most_signals)
+    positions = await _positions(connection, account_id)
+    if found.more_wait:  # history that is still coming must not find the account beyond it
+        horizon = found.signals[-1].as_of
+    elif found.signals:  # another node's clock may be a little ahead
+        horizon = max(horizon, *(signal.as_of for signal in found.signals))
+    symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in positions}
+    quotes = await _quotes(connection, symbols)
+    sinces = _spans(found.signals, positions, quotes, horizon)
+    bars, horizon = await _bars(connection, sinces, horizon)
+    signals = _up_to(found.signals, horizon) if sinces else found.signals
+    strategies = await _strategies(connection, account_id, signals)
+    return Situation(
+        account=account,
+        limits=limits_from(account.limits),
+        strategies=strategies,
+        signals=signals,
+        positions=positions,
+        halts=await _halts(connection, account_id) if signals else (),
+        entry_times=await _entry_times(connection, account_id, signals),
+        quotes=quotes,
+        bars=bars,
+        history=await _history(connection, sinces, bars, signals),
+        studies=await _studies(connection, signals, strategies),
+        horizon=horizon,
+    )
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(
+        account_id=row["account_id"],
+        currency=row["currency"],
+        time_zone=row["time_zone"],
+        cash=row["cash"],
+        balance=row["balance"],
+        day=row["day"],
+        day_start_balance=row["day_start_balance"],
+        day_realized=row["day_realized"],
+        timeline_at=row["timeline_at"],
+        limits=row["limits"],
+    )
+
+
+async def _pending(connection: asyncpg.Connection, account_id: UUID, most: int) -> _Signals:
+    rows = await connection.fetch(SQL.pending_signals.sql, account_id, most)
+    signals = tuple(
+        Signal(
+            account_id=account_id,
+            signal_id=row["signal_id"],
+            message_id=row["message_id"],
+            strategy_id=row["strategy_id"],
+            source=row["source"],
+            alert=alert_from_json(row["alert"]),
+            as_of=row["as_of"],
+            attempts=row["attempts"],
+        )
+        for row in rows
+    )
+    return _Signals(signals, more_wait=len(rows) == most)
+
+
+async def _positions(connection: asyncpg.Connection, account_id: UUID) -> tuple[Position, ...]:
+    rows = await connection.fetch(SQL.open_positions.sql, account_id)
+    return tuple(position_from(row) for row in rows)
+
+
+def position_from(row: Mapping[str, Any]) -> Position:
+    """A position from its row."""
+    values = dict(row)
+    values.pop("account_id")
+    values.pop("updated_at")
+    return Position(**values)
+
+
+async def _strategies(connection: asyncpg.Connection, account_id: UUID, signals: Sequence[Signal]) -> dict[UUID, Strategy]:
+    if not signals:
+        return {}
+    rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list({s.strategy_id for s in signals}))
+    return {row["strategy_id"]: _strategy(account_id, row) for row in rows}
+
+
+def _strategy(account_id: UUID, row: Mapping[str, Any]) -> Strategy:
+    values = dict(row)
+    pairs = values.pop("allowed_pairs")
+    return Strategy(account_id=account_id, allowed_pairs=None if pairs is None else tuple(pairs), **values)
+
+
+async def _halts(connection: asyncpg.Connection, account_id: UUID) -> tuple[HaltRow, ...]:
+    rows = await connection.fetch(SQL.halts_in_force.sql, account_id)
+    return tuple(HaltRow(Halt(row["scope"], row["reduce_only"], row["reason"]), row["strategy_id"], row["symbol"]) for row in rows)
+
+
+async def _entry_times(
+    connection: asyncpg.Connection, account_id: UUID, signals: Sequence[Signal]
+) -> dict[UUID, tuple[datetime, ...]]:
+    if not signals:
+        return {}
+    first, last = min(s.as_of for s in signals), max(s.as_of for s in signals)
+    times: dict[UUID, tuple[datetime, ...]] = {}
+    for row in await connection.fetch(SQL.recent_entries.sql, account_id, first - _MINUTE, last):
+        times[row["strategy_id"]] = (*times.get(row["strategy_id"], ()), row["as_of"])
+    return times
+
+
+async def _quotes(connection: asyncpg.Connection, symbols: Iterable[str]) -> dict[str, Quote]:
+    wanted = list(symbols)
+    if not wanted:
+        return {}
+    rows = await connection.fetch(SQL.quotes_of.sql, wanted)
+    return {
+        row["symbol"]: Quote(
+            symbol=row["symbol"],
+            price=row["price"],
+            at=row["quoted_at"],
+            source=row["source"],
+            bar_seconds=row["bar_seconds"],
+            low=row["bar_low"],
+            high=row["bar_high"],
+        )
+        for row in rows
+    }
+
+
+def _spans(
+    signals: Sequence[Signal], positions: Sequence[Position], quotes: Mapping[str, Quote], horizon: datetime
+) -> dict[str, datetime]:
+    """From when on bars matter, per symbol: since a position was last marked, or since a signal that is older than its quote."""
+    sinces: dict[str, datetime] = {}
+
+    def widen(symbol: str, since: datetime) -> None:
+        sinces[symbol] = min(sinces.get(symbol, since), since)
+
+    for position in positions:
+        quote = quotes.get(position.symbol)
+        if quote is not None and min(quote.at, horizon) > position.marked_until:
+            widen(position.symbol, position.marked_until)
+    for signal in signals:
+        quote = quotes.get(signal.alert.symbol)
+        if quote is not None and quote.at > signal.as_of:
+            widen(signal.alert.symbol, signal.as_of)
+    return sinces
+
+
+async def _bars(
+    connection: asyncpg.Connection, sinces: Mapping[str, datetime], horizon: datetime
+) -> tuple[tuple[Candle, ...], datetime]:
+    """Bars that close within the spans, ordered by close, then length; and the horizon, nearer when there are too many."""
+    if not sinces:
+        return (), horizon
+    # Weeks and months are left out: their close is also that of their last day.
+    asked = [(symbol, name, since) for symbol, since in sinces.items() for name in _MARKING]
+    early = [since - timedelta(seconds=TIMEFRAMES[name]) for _, name, since in asked]
+    rows = await connection.fetch(SQL.bars_between.sql, [a[0] for a in asked], [a[1] for a in asked], early, horizon, MOST_BARS)
+    if len(rows) == MOST_BARS:
+        horizon = rows[-1]["timestamp"]
+    bars = [_candle(row) for row in rows]
+    kept = [bar for bar in bars if sinces[bar.symbol] < bar.closes_at <= horizon]
+    kept.sort(key=lambda bar: (bar.closes_at, TIMEFRAMES[bar.timeframe], bar.symbol))
+    return tuple(kept), horizon
+
+
+_MARKING = [name for name, seconds in TIMEFRAMES.items() if seconds <= TIMEFRAMES["D1"]]
+
+
+def _candle(row: Mapping[str, Any]) -> Candle:
+    return Candle(
+        symbol=row["symbol"],
+        timeframe=row["timeframe"],
+        opened_at=row["timestamp"],
+        closes_at=bar_close(row["timeframe"], row["timestamp"]),
+        open=row["open"],
+        high=row["high"],
+        low=row["low"],
+        close=row["close"],
+        volume=row["volume"],
+    )
+
+
+def _up_to(signals: Sequence[Signal], horizon: datetime) -> tuple[Signal, ...]:
+    """The signals, in order, before the first that lies beyond the horizon: the bars before it come first."""
+    return tuple(takewhile(lambda signal: signal.as_of <= horizon, signals))
+
+
+async def _history(
+    connection: asyncpg.Connection, sinces: Mapping[str, datetime], bars: Sequence[Candle], signals: Sequence[Signal]
+) -> dict[str, tuple[Candle, ...]]:
+    """For symbols with signals that are older than their quote: the bars of the span and the ones just before it."""
+    symbols = sorted({signal.alert.symbol for signal in signals} & sinces.keys())
+    if not symbols:
+        return {}
+    asked = [(symbol, timeframe) for symbol in symbols for timeframe in _MARKING]
+    befores = [sinces[symbol] for symbol, _ in asked]
+    rows = await connection.fetch(SQL.last_bars_before.sql, [a[0] for a in asked], [a[1] for a in asked], befores, 2)
+    known = {(bar.symbol, bar.timeframe, bar.opened_at): bar for bar in (*map(_candle, rows), *bars)}
+    ordered = sorted(known.values(), key=lambda bar: (bar.closes_at, -TIMEFRAMES[bar.timeframe]))
+    return {symbol: tuple(bar for bar in ordered if bar.symbol == symbol) for symbol in symbols}
+
+
+async def _studies(
+    connection: asyncpg.Connection, signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]
+) -> dict[tuple[str, str], tuple[Candle, ...]]:
+    """Bars for the engines that look at bars, per symbol and timeframe."""
+    spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+    for signal in signals:
+        strategy = strategies.get(signal.strategy_id)
+        if strategy is None or strategy.engine == "direct":
+            continue
+        key = (signal.alert.symbol, study_timeframe(signal))
+        first, last = spans.get(key, (signal.as_of, signal.as_of))
+        spans[key] = (min(first, signal.as_of), max(last, signal.as_of))
+    studies: dict[tuple[str, str], tuple[Candle, ...]] = {}
+    for (symbol, timeframe), (first, last) in spans.items():
+        before = await connection.fetch(SQL.last_bars_before.sql, [symbol], [timeframe], [first], STUDY_BARS)
+        between = await connection.fetch(SQL.bars_between.sql, [symbol], [timeframe], [first], last, MOST_BARS)
+        studies[symbol, timeframe] = tuple(map(_candle, (*reversed(before), *between)))
+    return studies

@@ -1,0 +1,57 @@
+"""A price moves an account's positions: they are marked, and exits that are due are taken (pure)."""
+
+from datetime import datetime
+
+from hookfill.accounts.day import roll_day
+from hookfill.accounts.model import Account
+from hookfill.brokers.paper.fill import exit_fill_price
+from hookfill.desk.book import Book
+from hookfill.desk.model import Order, Step
+from hookfill.desk.trade import PAPER, Price, Ticket, reduce
+from hookfill.exits.evaluate import on_bar
+from hookfill.exits.model import BarOutcome, Exit
+from hookfill.market.instruments import instrument_for
+from hookfill.market.model import Candle
+from hookfill.orders.model import Side
+from hookfill.positions.model import Position
+
+
+def mark_bar(book: Book, bar: Candle) -> Step | None:
+    """All positions in the bar's symbol after it; None when there are none."""
+    held = book.in_symbol(bar.symbol)
+    if not held:
+        return None
+    instrument = instrument_for(bar.symbol)
+    outcomes = [on_bar(position, bar, book.exit_rules(position), instrument) for position in held]
+    return _step(book, held, outcomes, bar.closes_at)
+
+
+def _step(book: Book, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
+    account = book.account
+    changed: list[Position] = []
+    orders: list[Order] = []
+    for before, outcome in zip(held, outcomes, strict=True):
+        after = outcome.position
+        if outcome.exit is not None:
+            account, after, order = _leave(roll_day(account, at), after, outcome.exit)
+            orders.append(order)
+        if after is not before:
+            changed.append(after)
+    return Step(account=account, positions=tuple(changed), orders=tuple(orders)) if changed else None
+
+
+def _leave(account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:
+    instrument = instrument_for(position.symbol)
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    price = Price(exit_fill_price(side, due, instrument, PAPER), "candle", due.low, due.high)
+    ticket = Ticket(
+        client_order_id=f"{position.position_id.hex}-exit",
+        signal_id=None,
+        strategy_id=position.strategy_id,
+        symbol=position.symbol,
+        purpose="exit",
+        exit_reason=due.reason.value,
+        at=due.at,
+        stop_price=due.level,
+    )
+    return reduce(account, position, abs(position.quantity), price, ticket)

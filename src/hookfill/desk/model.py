@@ -1,0 +1,155 @@
+"""What the desk gathers for one account, how its state folds forward, and the rows that come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hookfill.accounts.model import Account, Strategy
+from hookfill.market.model import Candle, Quote
+from hookfill.positions.model import Position
+from hookfill.risk.model import Halt, Limits
+from hookfill.signals.model import Signal
+
+MAX_ATTEMPTS = 3
+"""How often handling a signal may raise before it is dead-lettered."""
+
+PositionKey = tuple[UUID, str]
+"""Strategy and symbol: a strategy holds at most one position in a symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRow:
+    """A halt in force: ``strategy_id`` and ``symbol`` narrow it down as ``halt.scope`` says."""
+
+    halt: Halt
+    strategy_id: UUID | None = None
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that deciding for one account needs, gathered under its lock.
+
+    Attributes:
+        signals: pending, in order of arrival.
+        positions: the open ones.
+        entry_times: per strategy, the moments of its entries in the minute before the first signal.
+        quotes: the newest price per symbol.
+        bars: bars that close after what the positions have accounted for and up to ``horizon``, ordered by close, then length.
+        history: bars per symbol for prices as of the past, ordered by close (only when a signal is older than its quote).
+        studies: bars per (symbol, timeframe) for engines, oldest first.
+        horizon: prices up to here are taken into account (UTC).
+    """
+
+    account: Account
+    limits: Limits
+    strategies: Mapping[UUID, Strategy]
+    signals: tuple[Signal, ...]
+    positions: tuple[Position, ...]
+    halts: tuple[HaltRow, ...]
+    entry_times: Mapping[UUID, tuple[datetime, ...]]
+    quotes: Mapping[str, Quote]
+    bars: tuple[Candle, ...]
+    history: Mapping[str, tuple[Candle, ...]]
+    studies: Mapping[tuple[str, str], tuple[Candle, ...]]
+    horizon: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill, ready to be stored; the bar's bounds are those of the price it was made at."""
+
+    fill_id: UUID
+    order_id: UUID
+    position_id: UUID
+    symbol: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    multiplier: Decimal
+    commission: Decimal
+    realized_pnl: Decimal
+    bar_low: Decimal | None
+    bar_high: Decimal | None
+    price_source: str
+    filled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order, ready to be stored, with the fills it got."""
+
+    order_id: UUID
+    client_order_id: str
+    signal_id: UUID | None
+    position_id: UUID
+    strategy_id: UUID
+    symbol: str
+    side: str
+    order_type: str
+    purpose: str
+    exit_reason: str | None
+    quantity: Decimal
+    stop_price: Decimal | None
+    status: str
+    as_of: datetime
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a signal.
+
+    ``status`` is terminal, or ``pending`` when handling it raised and it shall be tried again at ``retry_at``.
+    """
+
+    signal_id: UUID
+    status: str
+    engine: str
+    reason: str | None = None
+    error_message: str | None = None
+    fill_price: Decimal | None = None
+    order_id: UUID | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewHalt:
+    """A halt that the desk itself puts in force."""
+
+    halt_id: UUID
+    strategy_id: UUID
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one event (a signal or a bar) changed: applied to the book as a whole, or, when deciding raised, not at all.
+
+    ``positions`` are the changed ones as they stand after it. ``entry_at`` is set when the strategy of the signal made an entry.
+    """
+
+    account: Account
+    positions: tuple[Position, ...] = ()
+    orders: tuple[Order, ...] = ()
+    verdict: Verdict | None = None
+    halts: tuple[NewHalt, ...] = ()
+    entry_of: UUID | None = None
+    entry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The rows to write for one account; ``positions`` are those that changed."""
+
+    account: Account
+    verdicts: tuple[Verdict, ...]
+    orders: tuple[Order, ...]
+    positions: tuple[Position, ...]
+    halts: tuple[NewHalt, ...]

@@ -1,0 +1,52 @@
+"""Which price is true for a symbol as of a moment (pure)."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+
+from hookfill.market.model import Candle, Quote
+from hookfill.market.timeframes import bar_seconds, closest_timeframe
+from hookfill.signals.model import Alert, Signal
+
+
+def quote_of_bar(bar: Candle) -> Quote:
+    """The price that a closed bar leaves behind: its close, true at its closing."""
+    return Quote(bar.symbol, bar.close, bar.closes_at, "candle", bar_seconds(bar.timeframe), bar.low, bar.high)
+
+
+def quote_as_of(newest: Quote | None, history: Sequence[Candle], at: datetime) -> Quote | None:
+    """The newest price known at a moment.
+
+    Args:
+        newest: the symbol's newest price of all.
+        history: bars ordered by their close; needed only when ``newest`` is later than ``at``.
+    """
+    if newest is None or newest.at <= at:
+        return newest
+    place = bisect_right(history, at, key=lambda bar: bar.closes_at)
+    return quote_of_bar(history[place - 1]) if place else None
+
+
+def is_fresh(quote: Quote, now: datetime, max_age_seconds: float) -> bool:
+    """Whether a quote is young enough: three of its bars, or the limit, whichever is longer."""
+    age_seconds = (now - quote.at).total_seconds()
+    return age_seconds <= max(max_age_seconds, 3 * (quote.bar_seconds or 0))
+
+
+def tradable_quote(
+    known: Quote | None, alert: Alert, now: datetime, max_age_seconds: float, *, use_alert_price: bool
+) -> Quote | None:
+    """The price to trade at: the market's while it is fresh, else the alert's own if the strategy allows it.
+
+    A stale market price is returned when there is nothing better, so that the refusal can show its age.
+    """
+    if known is not None and is_fresh(known, now, max_age_seconds):
+        return known
+    if use_alert_price and alert.price is not None:
+        return Quote(alert.symbol, alert.price, now, "alert")
+    return known
+
+
+def study_timeframe(signal: Signal) -> str:
+    """The timeframe an engine looks at: the alert's own, or five minutes."""
+    return closest_timeframe(signal.alert.timeframe) or "M5"

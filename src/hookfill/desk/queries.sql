@@ -1,0 +1,163 @@
+-- name: accounts_with_signals
+-- Candidates, found without locks: accounts with pending signals that are due.
+SELECT DISTINCT account_id FROM signals
+WHERE status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp());
+
+-- name: accounts_with_prices
+-- Candidates: accounts with an open position whose symbol has a newer price than the position has accounted for.
+SELECT DISTINCT positions.account_id
+FROM positions JOIN quotes USING (symbol)
+WHERE positions.status <> 'closed' AND least(quotes.quoted_at, :horizon::timestamptz) > positions.marked_until;
+
+-- name: lock_account^
+-- The account's lock: held until commit; a dead worker's is gone with its connection.
+SELECT * FROM accounts WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
+
+-- name: pending_signals
+-- In order of arrival.
+SELECT signal_id, message_id, strategy_id, source, alert, as_of, attempts
+FROM signals
+WHERE account_id = :account_id::uuid AND status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+ORDER BY signal_id
+LIMIT :most::bigint;
+
+-- name: open_positions
+SELECT * FROM positions WHERE account_id = :account_id::uuid AND status <> 'closed' ORDER BY position_id;
+
+-- name: strategies_of_account
+SELECT strategy_id, name, engine, is_enabled, risk_override_pct, allowed_pairs, settings
+FROM strategies WHERE account_id = :account_id::uuid AND strategy_id = ANY (:strategy_ids::uuid[]);
+
+-- name: halts_in_force
+SELECT scope, reduce_only, reason, strategy_id, symbol
+FROM halts
+WHERE account_id IN (:account_id::uuid, '00000000-0000-0000-0000-000000000000') AND lifted_at IS NULL;
+
+-- name: recent_entries
+SELECT strategy_id, as_of FROM orders
+WHERE account_id = :account_id::uuid AND purpose = 'entry' AND as_of > :since::timestamptz AND as_of <= :until::timestamptz
+ORDER BY as_of;
+
+-- name: quotes_of
+SELECT symbol, price, quoted_at, source, bar_seconds, bar_low, bar_high FROM quotes WHERE symbol = ANY (:symbols::text[]);
+
+-- name: bars_between
+-- Bars of some symbols and timeframes that opened since a moment each and before one moment for all, in order of their opening.
+SELECT candles.symbol, candles.timeframe, timestamp, open, high, low, close, volume
+FROM unnest(:symbols::text[], :timeframes::text[], :sinces::timestamptz[]) AS asked (symbol, timeframe, since)
+JOIN market_data_candles AS candles
+  ON candles.symbol = asked.symbol AND candles.timeframe = asked.timeframe
+ AND candles.timestamp >= asked.since AND candles.timestamp < :until::timestamptz
+ORDER BY timestamp
+LIMIT :most::bigint;
+
+-- name: last_bars_before
+-- For each symbol and timeframe: the newest bars that opened before a moment, newest first.
+SELECT bars.*
+FROM unnest(:symbols::text[], :timeframes::text[], :befores::timestamptz[]) AS asked (symbol, timeframe, before)
+CROSS JOIN LATERAL (
+    SELECT symbol, timeframe, timestamp, open, high, low, close, volume
+    FROM market_data_candles AS candles
+    WHERE candles.symbol = asked.symbol AND candles.timeframe = asked.timeframe AND candles.timestamp < asked.before
+    ORDER BY candles.timestamp DESC
+    LIMIT :most::bigint
+) AS bars;
+
+-- name: simulated_now$
+SELECT now_at FROM simulated_clock;
+
+-- name: apply_outcome!
+-- All that one account's decisions changed, as one statement.
+WITH decided AS (
+    UPDATE signals
+    SET status = v.status, reason = v.reason, error_message = v.error_message, fill_price = v.fill_price,
+        broker_order_id = v.order_id::text, attempts = v.attempts, retry_at = v.retry_at, decided_at = clock_timestamp(),
+        resolved_at = CASE WHEN v.status <> 'pending' THEN clock_timestamp() END
+    FROM unnest(
+        :signal_ids::uuid[], :statuses::text[], :reasons::text[], :error_messages::text[], :fill_prices::numeric[],
+        :order_ids::uuid[], :attempts::smallint[], :retry_ats::timestamptz[]
+    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts, retry_at)
+    WHERE signals.account_id = :account_id::uuid AND signals.signal_id = v.signal_id AND signals.status = 'pending'
+), explained AS (
+    INSERT INTO decisions (account_id, signal_id, engine, verdict, trace)
+    SELECT :account_id::uuid, v.signal_id, v.engine, v.verdict, v.trace::jsonb
+    FROM unnest(:signal_ids::uuid[], :engines::text[], :statuses::text[], :traces::text[]) AS v (signal_id, engine, verdict, trace)
+    ON CONFLICT (account_id, signal_id) DO UPDATE
+    SET engine = excluded.engine, verdict = excluded.verdict, trace = excluded.trace
+), ordered AS (
+    INSERT INTO orders (
+        account_id, order_id, client_order_id, signal_id, position_id, strategy_id, symbol, side, order_type, purpose, exit_reason,
+        quantity, stop_price, status, filled_quantity, average_fill_price, as_of
+    )
+    SELECT :account_id::uuid, o.*
+    FROM unnest(
+        :o_order_ids::uuid[], :o_client_order_ids::text[], :o_signal_ids::uuid[], :o_position_ids::uuid[],
+        :o_strategy_ids::uuid[], :o_symbols::text[], :o_sides::text[], :o_order_types::text[], :o_purposes::text[],
+        :o_exit_reasons::text[], :o_quantities::numeric[], :o_stop_prices::numeric[], :o_statuses::text[],
+        :o_filled_quantities::numeric[], :o_average_prices::numeric[], :o_as_ofs::timestamptz[]
+    ) AS o
+), filled AS (
+    INSERT INTO fills (
+        account_id, fill_id, order_id, position_id, symbol, side, quantity, price, multiplier, commission, realized_pnl, bar_low,
+        bar_high, price_source, filled_at
+    )
+    SELECT :account_id::uuid, f.*
+    FROM unnest(
+        :f_fill_ids::uuid[], :f_order_ids::uuid[], :f_position_ids::uuid[], :f_symbols::text[], :f_sides::text[],
+        :f_quantities::numeric[], :f_prices::numeric[], :f_multipliers::numeric[], :f_commissions::numeric[],
+        :f_realized_pnls::numeric[], :f_bar_lows::numeric[], :f_bar_highs::numeric[], :f_price_sources::text[],
+        :f_filled_ats::timestamptz[]
+    ) AS f
+), halted AS (
+    INSERT INTO halts (account_id, halt_id, scope, strategy_id, reduce_only, reason, created_at)
+    SELECT :account_id::uuid, h.halt_id, 'strategy', h.strategy_id, true, h.reason, h.created_at
+    FROM unnest(:h_halt_ids::uuid[], :h_strategy_ids::uuid[], :h_reasons::text[], :h_ats::timestamptz[])
+        AS h (halt_id, strategy_id, reason, created_at)
+)
+UPDATE accounts
+SET cash = :cash::numeric, balance = :balance::numeric, day = :day::date, day_start_balance = :day_start_balance::numeric,
+    day_realized = :day_realized::numeric, timeline_at = :timeline_at::timestamptz
+WHERE account_id = :account_id::uuid;
+
+-- name: save_positions!
+-- Positions opened or changed. Closed ones come first, so that a reversal never has two open at once.
+INSERT INTO positions (
+    account_id, position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier, entries, realized_pnl,
+    commission, mark, marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even,
+    exits, opened_at, closed_at, exit_reason
+)
+SELECT :account_id::uuid, p.position_id, p.strategy_id, p.symbol, p.status, p.quantity, p.average_price, p.cost, p.multiplier,
+       p.entries, p.realized_pnl, p.commission, p.mark, p.marked_at, p.marked_until, p.stop_price, p.target_price, p.initial_risk,
+       p.best_price, p.trailing_stop, p.at_break_even, p.exits::jsonb, p.opened_at, p.closed_at, p.exit_reason
+FROM unnest(
+    :position_ids::uuid[], :strategy_ids::uuid[], :symbols::text[], :statuses::text[], :quantities::numeric[],
+    :average_prices::numeric[], :costs::numeric[], :multipliers::numeric[], :entries::integer[], :realized_pnls::numeric[],
+    :commissions::numeric[], :marks::numeric[], :marked_ats::timestamptz[], :marked_untils::timestamptz[],
+    :stop_prices::numeric[], :target_prices::numeric[], :initial_risks::numeric[], :best_prices::numeric[],
+    :trailing_stops::numeric[], :at_break_evens::boolean[], :exits::text[], :opened_ats::timestamptz[],
+    :closed_ats::timestamptz[], :exit_reasons::text[]
+) WITH ORDINALITY AS p (
+    position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier, entries, realized_pnl, commission, mark,
+    marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even, exits, opened_at,
+    closed_at, exit_reason, place
+)
+ORDER BY p.status = 'closed' DESC, p.place
+ON CONFLICT (account_id, position_id) DO UPDATE
+SET status = excluded.status, quantity = excluded.quantity, average_price = excluded.average_price, cost = excluded.cost,
+    entries = excluded.entries, realized_pnl = excluded.realized_pnl, commission = excluded.commission, mark = excluded.mark,
+    marked_at = excluded.marked_at, marked_until = excluded.marked_until, stop_price = excluded.stop_price,
+    target_price = excluded.target_price, initial_risk = excluded.initial_risk, best_price = excluded.best_price,
+    trailing_stop = excluded.trailing_stop, at_break_even = excluded.at_break_even, closed_at = excluded.closed_at,
+    exit_reason = excluded.exit_reason, updated_at = clock_timestamp();
+
+-- name: note_failure!
+-- Writing a signal's outcome failed: count the attempt outside the transaction that was rolled back.
+UPDATE signals
+SET attempts = attempts + 1,
+    retry_at = clock_timestamp() + make_interval(secs => (attempts + 1) ^ 2),
+    status = CASE WHEN attempts + 1 >= :most::integer THEN 'failed' ELSE status END,
+    reason = CASE WHEN attempts + 1 >= :most::integer THEN 'dead_lettered' ELSE reason END,
+    error_message = :error::text,
+    decided_at = clock_timestamp(),
+    resolved_at = CASE WHEN attempts + 1 >= :most::integer THEN clock_timestamp() END
+WHERE account_id = :account_id::uuid AND signal_id = :signal_id::uuid AND status = 'pending';

@@ -1,0 +1,115 @@
+"""Orders and their paper fills: one order moves cash, position and profit together (pure)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from hookfill.accounts.model import Account
+from hookfill.brokers.paper.fill import PaperModel, commission
+from hookfill.desk.model import Fill, Order
+from hookfill.kernel.ids import derived_id
+from hookfill.kernel.lifecycle import ORDER
+from hookfill.market.instruments import instrument_for
+from hookfill.market.model import Instrument
+from hookfill.orders.model import Side
+from hookfill.positions.apply import apply_fill, cash_change
+from hookfill.positions.model import Position
+
+PAPER = PaperModel()
+"""What paper trading costs, until brokers bring models of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price at which an order fills, and where it comes from."""
+
+    value: Decimal
+    source: str
+    low: Decimal | None
+    high: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Why an order is made: the signal and leg, or the position's own exit.
+
+    ``client_order_id`` is deterministic, so that the same cause can't make two orders.
+    """
+
+    client_order_id: str
+    signal_id: UUID | None
+    strategy_id: UUID
+    symbol: str
+    purpose: str
+    exit_reason: str | None
+    at: datetime
+    stop_price: Decimal | None = None
+    order_type: str = "market"
+
+    @property
+    def order_id(self) -> UUID:
+        """The order's id, which follows from its cause."""
+        return derived_id(self.at, self.client_order_id)
+
+
+def pay(account: Account, side: Side, quantity: Decimal, price: Decimal, instrument: Instrument, realized: Decimal) -> Account:
+    """The account after a fill: cash moves by the full notional, balance and the day by what was realised net of commission."""
+    fee = commission(quantity, instrument, PAPER)
+    return replace(
+        account,
+        cash=account.cash + cash_change(side, quantity, price, instrument.multiplier, fee),
+        balance=account.balance + realized - fee,
+        day_realized=account.day_realized + realized - fee,
+    )
+
+
+def filled_order(
+    ticket: Ticket, position_id: UUID, side: Side, quantity: Decimal, price: Price, realized: Decimal, instrument: Instrument
+) -> Order:
+    """An order with the one fill that completes it."""
+    fill = Fill(
+        fill_id=derived_id(ticket.at, ticket.client_order_id, "fill", "1"),
+        order_id=ticket.order_id,
+        position_id=position_id,
+        symbol=ticket.symbol,
+        side=side.value,
+        quantity=quantity,
+        price=price.value,
+        multiplier=instrument.multiplier,
+        commission=commission(quantity, instrument, PAPER),
+        realized_pnl=realized,
+        bar_low=price.low,
+        bar_high=price.high,
+        price_source=price.source,
+        filled_at=ticket.at,
+    )
+    return Order(
+        order_id=ticket.order_id,
+        client_order_id=ticket.client_order_id,
+        signal_id=ticket.signal_id,
+        position_id=position_id,
+        strategy_id=ticket.strategy_id,
+        symbol=ticket.symbol,
+        side=side.value,
+        order_type=ticket.order_type,
+        purpose=ticket.purpose,
+        exit_reason=ticket.exit_reason,
+        quantity=quantity,
+        stop_price=ticket.stop_price,
+        status=ORDER.move("created", "filled"),
+        as_of=ticket.at,
+        fills=(fill,),
+    )
+
+
+def reduce(
+    account: Account, position: Position, quantity: Decimal, price: Price, ticket: Ticket
+) -> tuple[Account, Position, Order]:
+    """Leave a position, wholly or in part."""
+    instrument = instrument_for(position.symbol)
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    fee = commission(quantity, instrument, PAPER)
+    after, realized = apply_fill(position, side, quantity, price.value, fee, at=ticket.at, exit_reason=ticket.exit_reason)
+    order = filled_order(ticket, position.position_id, side, quantity, price, realized, instrument)
+    return pay(account, side, quantity, price.value, instrument, realized), after, order

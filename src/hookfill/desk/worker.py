@@ -1,0 +1,178 @@
+"""The worker loop: wakes, finds accounts with work, and decides for one account at a time under its lock.
+
+NOTIFY wakes it, a poll every ``POLL_SECONDS`` is the truth behind it. Several workers, in one process or many, share the work
+through the account locks; an account that is locked elsewhere is skipped and found again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hookfill.desk.apply import apply
+from hookfill.desk.fold import fold
+from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
+from hookfill.desk.model import MAX_ATTEMPTS
+from hookfill.kernel.clock import EPOCH, utc_now
+
+POLL_SECONDS = 1.0
+SIGNALS_CHANNEL = "hookfill_signals"
+PRICES_CHANNEL = "hookfill_prices"
+_LOG = structlog.get_logger("hookfill.desk")
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+
+
+class Worker:
+    """Decides for accounts until it is stopped."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        *,
+        is_simulated: bool = False,
+        concurrency: int = 4,
+    ) -> None:
+        """Work through ``pool`` and listen through a connection made by ``connect``.
+
+        Args:
+            is_simulated: the time is what the messages carry, not the clock's.
+            concurrency: accounts decided at the same time; the pool must have as many connections and one more.
+        """
+        self._pool = pool
+        self._connect = connect
+        self._is_simulated = is_simulated
+        self._slots = asyncio.Semaphore(concurrency)
+        self._wake = asyncio.Event()
+        self._prices_moved = True
+        self._stopping = False
+
+    def wake(self, *, prices: bool = False) -> None:
+        """There may be work: pending signals, or newer prices."""
+        self._prices_moved = self._prices_moved or prices
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End ``run`` after the work in hand."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until stopped; a database that is away is waited for."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not self._stopping:
+                try:
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._wake.wait()
+                except TimeoutError:
+                    self._prices_moved = True  # the poll looks at everything
+                self._wake.clear()
+                try:
+                    await self.work_off()
+                except _UNREACHABLE as error:
+                    _LOG.warning("desk_waits_for_database", error=f"{type(error).__name__}: {error}")
+                except asyncpg.PostgresError as error:
+                    _LOG.error("desk_failed", error=f"{type(error).__name__}: {error}")
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    async def work_off(self) -> int:
+        """Decide everything that is due now; returns how many account transactions did something."""
+        done = 0
+        while not self._stopping:
+            accounts = await self._accounts_with_work()
+            results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts))
+            if not any(results):
+                return done
+            done += sum(results)
+        return done
+
+    async def _accounts_with_work(self) -> set[UUID]:
+        look_at_prices, self._prices_moved = self._prices_moved, False
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.accounts_with_signals.sql)
+            if look_at_prices:
+                rows += await connection.fetch(SQL.accounts_with_prices.sql, await self._now(connection))
+        return {row["account_id"] for row in rows}
+
+    async def _now(self, connection: asyncpg.Connection) -> datetime:
+        if not self._is_simulated:
+            return utc_now()
+        return await connection.fetchval(SQL.simulated_now.sql) or EPOCH
+
+    async def _in_slot(self, account_id: UUID) -> bool:
+        async with self._slots:
+            if self._stopping:
+                return False
+            try:
+                return await self._decide(account_id, MOST_SIGNALS)
+            except _UNREACHABLE:
+                raise
+            except Exception as error:
+                _LOG.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+                return await self._one_by_one(account_id)
+
+    async def _decide(self, account_id: UUID, most_signals: int) -> bool:
+        """One transaction for one account; False when it is locked elsewhere or there was nothing to do."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(SQL.lock_account.sql, account_id)
+            if row is None:
+                return False
+            now = await self._now(connection)
+            situation = await gather(connection, row, now, most_signals)
+            self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
+            outcome = fold(situation)
+            if not (outcome.verdicts or outcome.positions):
+                return False
+            await apply(connection, outcome)
+            return True
+
+    async def _one_by_one(self, account_id: UUID) -> bool:
+        """Something in the batch can't be gathered, folded or written: find out which signal, and count the attempt against it."""
+        did_something = False
+        for _ in range(MOST_SIGNALS):
+            try:
+                if not await self._decide(account_id, 1):
+                    return did_something
+            except _UNREACHABLE:
+                raise
+            except Exception as error:
+                if not await self._note_failure(account_id, error):
+                    return did_something
+            did_something = True
+        return did_something
+
+    async def _note_failure(self, account_id: UUID, error: Exception) -> bool:
+        """Count a failed attempt of the account's first pending signal; False when it has none."""
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.pending_signals.sql, account_id, 1)
+            if not rows:
+                return False
+            text = f"{type(error).__name__}: {error}"
+            await connection.execute(SQL.note_failure.sql, MAX_ATTEMPTS, text, account_id, rows[0]["signal_id"])
+        return True
+
+    async def _listen(self) -> None:
+        """Keep a LISTEN connection; when it dies, work is found by the poll until it is back."""
+        while True:
+            try:
+                connection = await self._connect()
+                gone = asyncio.Event()
+                connection.add_termination_listener(lambda *_, gone=gone: gone.set())
+                await connection.add_listener(SIGNALS_CHANNEL, lambda *_: self.wake())
+                await connection.add_listener(PRICES_CHANNEL, lambda *_: self.wake(prices=True))
+                try:
+                    await gone.wait()
+                finally:
+                    if not connection.is_closed():
+                        await connection.close(timeout=POLL_SECONDS)
+            except (*_UNREACHABLE, asyncpg.PostgresError) as error:
+                _LOG.warning("desk_not_listening", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,135 @@
+"""What every door does with HTTP: read a bounded body in bounded time, keep the headers worth keeping, answer JSON."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from hookfill.kernel.clock import to_us, utc_now
+from hookfill.kernel.errors import HookfillError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SECONDS = 10.0
+"""How long a sender may take for its body; TradingView itself gives up after 3 s."""
+
+_KEPT_HEADERS = frozenset(
+    {b"user-agent", b"x-forwarded-for", b"x-real-ip", b"x-request-id", b"content-length", b"content-encoding"}
+)
+SIMULATED_TIME_HEADER = b"x-hookfill-time"
+
+
+class BodyTooLarge(HookfillError):
+    """The sender announces or delivers more than the door accepts."""
+
+
+class BodyIncomplete(HookfillError):
+    """The sender went away or took too long; ``received`` is what did arrive."""
+
+    def __init__(self, text: str, received: bytes) -> None:
+        super().__init__(text)
+        self.received = received
+
+
+@dataclass(slots=True)
+class Request:
+    """One request with its body read.
+
+    ``refusal`` is set when the body could not be read whole; ``body`` then holds what was kept of it.
+    """
+
+    scope: Scope
+    headers: dict[bytes, bytes]
+    body: bytes
+    received_at: datetime
+    refusal: HookfillError | None = None
+
+    @property
+    def received_us(self) -> int:
+        """Arrival in microseconds since the epoch."""
+        return to_us(self.received_at)
+
+    @property
+    def content_type(self) -> str | None:
+        """The Content-Type as sent (never trusted)."""
+        value = self.headers.get(b"content-type")
+        return None if value is None else value.decode("latin-1")[:200]
+
+    def kept_headers(self) -> str:
+        """JSON text of the headers worth keeping and the client's address."""
+        kept = {name.decode(): value.decode("latin-1")[:500] for name, value in self.headers.items() if name in _KEPT_HEADERS}
+        client = self.scope.get("client")
+        if client:
+            kept["client"] = client[0]
+        return orjson.dumps(kept).decode()
+
+
+async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
+    """Read the body up to ``limit`` bytes and at most ``BODY_SECONDS`` long; a problem is kept in ``Request.refusal``."""
+    received_at = utc_now()
+    headers = dict(scope["headers"])
+    body = b""
+    refusal: HookfillError | None = None
+    try:
+        body = await _read_body(headers, receive, limit)
+    except BodyTooLarge as error:
+        refusal = error
+    except BodyIncomplete as error:
+        body, refusal = error.received, error
+    return Request(scope, headers, body, received_at, refusal)
+
+
+async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced[:20]) > limit:
+        raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise BodyIncomplete("The sender went away before its body was complete: send it again.", b"".join(chunks))
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > limit:
+                    raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
+                if not message.get("more_body"):
+                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    except TimeoutError:
+        text = f"The body was not complete after {BODY_SECONDS:g} s: send it again."
+        raise BodyIncomplete(text, b"".join(chunks)) from None
+
+
+async def respond(send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Answer with a JSON body."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(content)).encode()),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+async def respond_json(send: Send, status: int, content: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Answer with a value as JSON."""
+    await respond(send, status, orjson.dumps(content, default=str), headers)
+
+
+CLOSE = ((b"connection", b"close"),)
+"""Sent with a refusal that leaves part of the body unread."""
+UNAVAILABLE = b'{"detail":"The message could not be stored: send it again."}'
+RETRY = ((b"retry-after", b"5"),)

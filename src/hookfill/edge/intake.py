@@ -1,0 +1,123 @@
+"""From a request to a delivery: the steps that all doors share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from hookfill.accounts.secret_cache import SecretCache
+from hookfill.edge.http import SIMULATED_TIME_HEADER, BodyIncomplete, Request
+from hookfill.inbox.model import Delivery, NewSignal, Receipt
+from hookfill.inbox.writer import Writer
+from hookfill.kernel.clock import to_us
+from hookfill.kernel.ids import new_id
+from hookfill.kernel.reasons import Reason, explain
+from hookfill.kernel.times import InvalidTime, parse_time
+from hookfill.signals.codec import alert_to_json
+from hookfill.signals.mask import mask_secrets
+from hookfill.signals.model import Alert, Malformed, Unusable
+
+ALERT_LIMIT = 64 * 1024
+"""Largest body of an alert, in bytes (the contracts' limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the doors work with.
+
+    Attributes:
+        is_simulated: messages carry the time (demo and test servers only).
+        hmac_secret: signs ``POST /webhook``; None leaves that door open.
+        candles_key: the API key of the candles door.
+        candles_pool: connections for storing candles, apart from the writer's, so that a large batch delays no alert.
+    """
+
+    writer: Writer
+    secrets: SecretCache
+    is_simulated: bool
+    hmac_secret: str | None
+    candles_key: str
+    candles_pool: asyncpg.Pool
+
+
+def judged_as_of(doors: Doors, request: Request, alert: Alert | None) -> datetime:
+    """The moment as of which a message is judged: its arrival; on simulated time what its header or the alert itself says."""
+    if not doors.is_simulated:
+        return request.received_at
+    header = request.headers.get(SIMULATED_TIME_HEADER)
+    if header is not None:
+        try:
+            return parse_time(header.decode("latin-1"))
+        except InvalidTime:
+            return request.received_at
+    if alert is not None and alert.fired_at is not None:
+        return alert.fired_at
+    return request.received_at
+
+
+def delivery(
+    doors: Doors, request: Request, door: str, account_id: UUID, strategy_id: UUID | None, alert: Alert | None = None
+) -> Delivery:
+    """A delivery with secrets masked, not yet judged."""
+    as_of = judged_as_of(doors, request, alert)
+    return Delivery(
+        account_id=account_id,
+        message_id=new_id(),
+        door=door,
+        body=mask_secrets(request.body),
+        received_at=request.received_at,
+        as_of=as_of,
+        seen_us=to_us(as_of),
+        headers=request.kept_headers(),
+        content_type=request.content_type,
+        strategy_id=strategy_id,
+    )
+
+
+def refuse(item: Delivery, state: str, reason: Reason, detail: str = "") -> Delivery:
+    """Mark a delivery as ``malformed`` or ``refused``."""
+    item.state, item.reason, item.error = state, reason, explain(reason, detail)
+    return item
+
+
+def refuse_unread(item: Delivery, request: Request) -> Delivery:
+    """A body that could not be read whole: what arrived of it is kept."""
+    reason = Reason.BODY_INCOMPLETE if isinstance(request.refusal, BodyIncomplete) else Reason.BODY_TOO_LARGE
+    return refuse(item, "refused", reason, str(request.refusal))
+
+
+def pending_signal(alert: Alert) -> NewSignal:
+    """The signal row of an alert that the desk shall decide."""
+    return NewSignal(new_id(), alert.symbol, alert.action.value, orjson.dumps(alert_to_json(alert)).decode(), "pending")
+
+
+def discarded_signal(unusable: Unusable) -> NewSignal:
+    """The signal row of an alert that can't be used: visible, with the reason."""
+    return NewSignal(
+        signal_id=new_id(),
+        symbol=unusable.symbol,
+        action=unusable.action,
+        alert="{}",
+        status="discarded",
+        reason=unusable.reason,
+        error_message=explain(unusable.reason, unusable.detail),
+    )
+
+
+def attach(item: Delivery, parsed: Alert | Unusable | Malformed) -> Delivery:
+    """Give a delivery what was read from its body."""
+    match parsed:
+        case Malformed(reason, detail):
+            return refuse(item, "malformed", reason, detail)
+        case Unusable():
+            item.signal = discarded_signal(parsed)
+        case _:
+            item.signal = pending_signal(parsed)
+    return item
+
+
+async def submit(doors: Doors, item: Delivery) -> Receipt:
+    """Make a delivery durable; raises ``SpoolFull`` when nothing can hold it."""
+    return await doors.writer.submit(item)

@@ -1,0 +1,102 @@
+"""``POST /webhook``: the signed door, for senders that can compute an HMAC or put the secret into the body."""
+
+import hashlib
+import hmac
+import time
+
+from hookfill.edge import http
+from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, pending_signal, refuse, refuse_unread, submit
+from hookfill.inbox.model import Delivery
+from hookfill.inbox.spool import SpoolFull
+from hookfill.kernel.ids import new_id
+from hookfill.kernel.reasons import Reason, explain
+from hookfill.kernel.strict_json import StrictJsonError, loads
+from hookfill.signals.model import Alert
+from hookfill.signals.signed import FieldError, parse_signed, signed_key
+
+PATH = "/webhook"
+DOOR = "signed"
+SIGNATURE_HEADER = b"x-webhook-signature"
+VARIANT = "A"
+"""The engine that acts on the signal; the split between A and B is 0 % as long as only A is there."""
+
+
+async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    """Serve one delivery."""
+    started = time.perf_counter()
+    request = await http.read_request(scope, receive, ALERT_LIMIT)
+    destination = doors.secrets.signed_door
+    payload, broken = _payload(request)
+    outcome = parse_signed(payload) if broken is None else ()
+    alert = outcome if isinstance(outcome, Alert) else None
+    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id, alert)
+    try:
+        if request.refusal is not None:
+            answer = await _refuse(doors, refuse_unread(item, request), 413 if not request.body else 400)
+        elif not _is_authentic(doors.hmac_secret, request, payload):
+            answer = await _refuse(doors, refuse(item, "refused", Reason.SIGNATURE_INVALID), 401)
+        elif broken is not None:
+            reason = Reason.JSON_INVALID if request.body else Reason.BODY_EMPTY
+            answer = await _refuse(doors, refuse(item, "malformed", reason, str(broken)), 400)
+        elif alert is None:
+            assert not isinstance(outcome, Alert)
+            answer = await _refuse(doors, refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome)), 400, outcome)
+        else:
+            answer = await _accept(doors, item, alert, started)
+    except SpoolFull:
+        await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
+        return
+    await http.respond_json(send, *answer, () if request.refusal is None else http.CLOSE)
+
+
+def _payload(request: http.Request) -> tuple[object, StrictJsonError | None]:
+    if request.refusal is not None:
+        return None, None
+    try:
+        return loads(request.body), None
+    except StrictJsonError as error:
+        return None, error
+
+
+def _is_authentic(hmac_secret: str | None, request: http.Request, payload: object) -> bool:
+    """A signature that is there must be right; without one, the body's ``secret`` must be."""
+    if hmac_secret is None:
+        return True
+    given = request.headers.get(SIGNATURE_HEADER)
+    if given is not None:
+        wanted = hmac.new(hmac_secret.encode(), request.body, hashlib.sha256).hexdigest().encode()
+        return hmac.compare_digest(given.strip().lower().removeprefix(b"sha256="), wanted)
+    secret = payload.get("secret") if isinstance(payload, dict) else None
+    return isinstance(secret, str) and hmac.compare_digest(secret.encode(), hmac_secret.encode())
+
+
+async def _accept(doors: Doors, item: Delivery, alert: Alert, started: float) -> tuple[int, dict[str, object]]:
+    item.gate_key = signed_key(alert)
+    signal = pending_signal(alert)
+    signal.experiment_id, signal.variant = new_id(), VARIANT
+    item.signal = signal
+    receipt = await submit(doors, item)
+    answer: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
+    if receipt.fresh:
+        answer |= {"experiment_id": signal.experiment_id, "variant": VARIANT}
+    else:
+        answer = {"status": "DUPLICATE", "signal_id": receipt.signal_id}
+    elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
+    answer |= {"request_id": item.message_id, "processing_time_ms": elapsed_ms}
+    return (201 if receipt.fresh else 200), answer
+
+
+async def _refuse(doors: Doors, item: Delivery, status: int, errors: tuple[FieldError, ...] = ()) -> tuple[int, dict[str, object]]:
+    await submit(doors, item)
+    assert item.reason is not None
+    details = [{"field": error.field, "message": error.message} for error in errors]
+    return status, {
+        "status": "REJECTED",
+        "error": explain(Reason(item.reason)),
+        "details": details or [{"field": "body", "message": item.error}],
+        "request_id": item.message_id,
+    }
+
+
+def _summary(errors: tuple[FieldError, ...]) -> str:
+    return "; ".join(f"{error.field}: {error.message}" for error in errors)

@@ -1,0 +1,48 @@
+"""``POST /api/v1/webhooks/tv/{webhook_secret}``: TradingView's own door; the secret in the path is all a user can set.
+
+Always 200, whatever came in: TradingView drops alerts for good on a 4xx. An unknown secret gets the same answer as a known one after the
+same time, and leaves nothing behind. Only when neither database nor spool can hold the message, 503 makes TradingView resend.
+"""
+
+import asyncpg
+
+from hookfill.accounts.secret_cache import Destination
+from hookfill.edge import http
+from hookfill.edge.intake import ALERT_LIMIT, Doors, attach, delivery, refuse_unread, submit
+from hookfill.inbox.spool import SpoolFull
+from hookfill.signals.grammar import alert_key, parse_alert
+from hookfill.signals.model import Alert, Malformed
+
+PREFIX = "/api/v1/webhooks/tv/"
+DOOR = "tradingview"
+_ANSWER = b'{"status":"ok"}'
+
+
+async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    """Serve one delivery."""
+    request = await http.read_request(scope, receive, ALERT_LIMIT)
+    secret = scope["path"][len(PREFIX) :]
+    destination = doors.secrets.get(secret)
+    try:
+        if destination is None:
+            destination = await doors.secrets.find(secret)
+        if destination is None:
+            await doors.writer.decoy()
+        else:
+            await _store(doors, request, destination)
+    except (SpoolFull, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
+        return
+    await http.respond(send, 200, _ANSWER, () if request.refusal is None else http.CLOSE)
+
+
+async def _store(doors: Doors, request: http.Request, destination: Destination) -> None:
+    parsed = parse_alert(request.body) if request.refusal is None else None
+    alert = parsed if isinstance(parsed, Alert) else None
+    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id, alert)
+    if parsed is None:
+        await submit(doors, refuse_unread(item, request))
+        return
+    if not isinstance(parsed, Malformed):
+        item.gate_key = alert_key(destination.strategy_id, request.body, alert)
+    await submit(doors, attach(item, parsed))

@@ -1,0 +1,69 @@
+"""A delivery on its way to disk, and the receipt for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+WINDOW_SECONDS = 60
+"""Two deliveries with the same key within this time are one (the contracts' duplicate window)."""
+
+
+@dataclass(slots=True)
+class NewSignal:
+    """The signal row that a delivery brings along, when its body could be read as an alert.
+
+    ``alert`` is JSON text. ``status`` is ``pending``, or ``discarded`` with ``reason`` and ``error_message``.
+    """
+
+    signal_id: UUID
+    symbol: str | None
+    action: str | None
+    alert: str
+    status: str
+    reason: str | None = None
+    error_message: str | None = None
+    experiment_id: UUID | None = None
+    variant: str | None = None
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One message: raw bytes (secrets masked), where it came in, and what became of it so far.
+
+    Attributes:
+        headers: JSON text of the headers worth keeping.
+        received_at: wall time of arrival; as_of: the moment it is judged as of (both UTC).
+        state: ``processed``, ``received``, ``malformed`` or ``refused``; a duplicate is found out by the gate.
+        gate_key: what makes it the same as another delivery of its account; None lets it pass unchecked.
+        seen_us: ``as_of`` in microseconds since the epoch, for the gate.
+    """
+
+    account_id: UUID
+    message_id: UUID
+    door: str
+    body: bytes
+    received_at: datetime
+    as_of: datetime
+    seen_us: int
+    headers: str = "{}"
+    content_type: str | None = None
+    strategy_id: UUID | None = None
+    source: str = "live"
+    state: str = "processed"
+    reason: str | None = None
+    error: str | None = None
+    gate_key: bytes | None = None
+    signal: NewSignal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof that a delivery is on disk.
+
+    ``fresh`` is False for a duplicate; then ``signal_id`` is the first delivery's. ``spooled`` means that the database did not
+    answer and the message lies in the local spool: whether it is a duplicate is found out when it is written on.
+    """
+
+    fresh: bool
+    signal_id: UUID | None
+    spooled: bool = False

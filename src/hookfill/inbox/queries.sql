@@ -1,0 +1,79 @@
+-- name: flush_batch
+-- Store a batch of deliveries in one commit: gate keys, messages and signals together. Returns the admitted message ids.
+-- Keys are upserted in order so that two writers never wait for each other in a circle. A delivery that is here already (its
+-- batch was committed but the answer got lost) changes nothing.
+WITH incoming AS (
+    SELECT *
+    FROM unnest(
+        :account_ids::uuid[], :message_ids::uuid[], :strategy_ids::uuid[], :doors::text[], :sources::text[],
+        :content_types::text[], :headers::text[], :bodies::bytea[], :received_ats::timestamptz[], :as_ofs::timestamptz[],
+        :states::text[], :reasons::text[], :errors::text[], :gate_keys::bytea[], :seen_uss::bigint[], :repeats::boolean[],
+        :signal_ids::uuid[], :symbols::text[], :actions::text[], :alerts::text[], :statuses::text[], :signal_reasons::text[],
+        :error_messages::text[], :experiment_ids::uuid[], :variants::text[]
+    ) AS t (
+        account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason,
+        error, gate_key, seen_us, is_repeat, signal_id, symbol, action, alert, status, signal_reason, error_message,
+        experiment_id, variant
+    )
+), admitted AS (
+    INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
+    SELECT account_id, gate_key, seen_us, message_id, signal_id
+    FROM incoming
+    WHERE gate_key IS NOT NULL AND NOT is_repeat
+    ORDER BY account_id, gate_key
+    ON CONFLICT (account_id, key) DO UPDATE
+    SET seen_us = excluded.seen_us, message_id = excluded.message_id, signal_id = excluded.signal_id
+    WHERE gate.seen_us < excluded.seen_us - :window_us::bigint
+    RETURNING message_id
+), judged AS (
+    SELECT incoming.*, gate_key IS NULL OR admitted.message_id IS NOT NULL AS is_fresh
+    FROM incoming LEFT JOIN admitted USING (message_id)
+), stored AS (
+    INSERT INTO messages (
+        account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason, error
+    )
+    SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb, body, received_at, as_of,
+           CASE WHEN is_fresh THEN state ELSE 'duplicate' END, reason, error
+    FROM judged
+    ON CONFLICT (account_id, message_id) DO NOTHING
+), signalled AS (
+    INSERT INTO signals (
+        account_id, signal_id, message_id, strategy_id, door, source, symbol, action, alert, status, reason, error_message,
+        as_of, created_at, resolved_at, experiment_id, variant
+    )
+    SELECT account_id, signal_id, message_id, strategy_id, door, source, symbol, action, alert::jsonb, status, signal_reason,
+           error_message, as_of, received_at, CASE WHEN status <> 'pending' THEN clock_timestamp() END, experiment_id, variant
+    FROM judged
+    WHERE signal_id IS NOT NULL AND is_fresh
+    ON CONFLICT (account_id, signal_id) DO NOTHING
+)
+SELECT message_id FROM admitted;
+
+-- name: first_of_keys
+-- For duplicates: the message and signal that hold their keys.
+SELECT gate.account_id, gate.key, gate.message_id, gate.signal_id
+FROM unnest(:account_ids::uuid[], :keys::bytea[]) AS asked (account_id, key)
+JOIN gate ON gate.account_id = asked.account_id AND gate.key = asked.key;
+
+-- name: commit_decoy
+-- A commit that costs what a stored message costs and stores nothing: unknown webhook secrets take as long as known ones.
+SELECT pg_logical_emit_message(true, 'hookfill', repeat('.', 400));
+
+-- name: wake_desk!
+SELECT pg_notify('hookfill_signals', '');
+
+-- name: advance_simulated_clock!
+INSERT INTO simulated_clock (now_at) VALUES (:now_at::timestamptz)
+ON CONFLICT (only_row) DO UPDATE SET now_at = greatest(simulated_clock.now_at, excluded.now_at);
+
+-- name: list_messages
+-- Newest first, optionally of one state.
+SELECT account_id, message_id, door, strategy_id, source, content_type, headers, body, received_at, as_of, state, reason, error,
+       stored_at
+FROM messages
+WHERE account_id = :account_id::uuid AND (:state::text IS NULL OR state = :state::text)
+ORDER BY message_id DESC
+LIMIT :limit::bigint OFFSET :offset::bigint;
+
+-- name: count_messages
+SELECT state, count(*) AS messages FROM messages WHERE account_id = :account_id::uuid GROUP BY state ORDER BY state;

@@ -1,0 +1,128 @@
+"""Runs the inbox's statements."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from hookfill.inbox.model import WINDOW_SECONDS, Delivery, Receipt
+from hookfill.postgres.sql import load
+
+SQL = load(__package__)
+WINDOW_US = WINDOW_SECONDS * 1_000_000
+_NO_SIGNAL = (None,) * 9
+
+
+def _columns(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[tuple[Any, ...]]:
+    """The batch as one array per column, in the order of the statement's parameters."""
+    rows = []
+    for delivery, is_repeat in zip(deliveries, repeats, strict=True):
+        signal = delivery.signal
+        rows.append(
+            (
+                delivery.account_id,
+                delivery.message_id,
+                delivery.strategy_id,
+                delivery.door,
+                delivery.source,
+                delivery.content_type,
+                delivery.headers,
+                delivery.body,
+                delivery.received_at,
+                delivery.as_of,
+                delivery.state,
+                delivery.reason,
+                delivery.error,
+                delivery.gate_key,
+                delivery.seen_us,
+                is_repeat,
+                *(
+                    _NO_SIGNAL
+                    if signal is None
+                    else (
+                        signal.signal_id,
+                        signal.symbol,
+                        signal.action,
+                        signal.alert,
+                        signal.status,
+                        signal.reason,
+                        signal.error_message,
+                        signal.experiment_id,
+                        signal.variant,
+                    )
+                ),
+            )
+        )
+    return list(zip(*rows, strict=True))
+
+
+def _repeats(deliveries: Sequence[Delivery]) -> list[bool]:
+    """Which deliveries repeat the key of an earlier one in the same batch (one statement can't upsert a key twice)."""
+    seen: set[tuple[UUID, bytes]] = set()
+    repeats = []
+    for delivery in deliveries:
+        key = delivery.gate_key
+        repeats.append(key is not None and (delivery.account_id, key) in seen)
+        if key is not None:
+            seen.add((delivery.account_id, key))
+    return repeats
+
+
+async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery]) -> list[Receipt]:
+    """Store deliveries in one commit and answer for each, in order.
+
+    Raises:
+        asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe.
+    """
+    columns = _columns(deliveries, _repeats(deliveries))
+    rows = await connection.fetch(SQL.flush_batch.sql, *columns, WINDOW_US)
+    admitted = {row[0] for row in rows}
+    barred = [d for d in deliveries if d.gate_key is not None and d.message_id not in admitted]
+    firsts = await _first_of_keys(connection, barred) if barred else {}
+    receipts = []
+    for delivery in deliveries:
+        own_signal = delivery.signal.signal_id if delivery.signal is not None else None
+        first = firsts.get((delivery.account_id, delivery.gate_key))
+        if first is None or first[0] == delivery.message_id:
+            receipts.append(Receipt(fresh=True, signal_id=own_signal))
+        else:
+            receipts.append(Receipt(fresh=False, signal_id=first[1]))
+    return receipts
+
+
+async def _first_of_keys(
+    connection: asyncpg.Connection, barred: Sequence[Delivery]
+) -> dict[tuple[UUID, bytes | None], tuple[UUID, UUID | None]]:
+    rows = await connection.fetch(SQL.first_of_keys.sql, [d.account_id for d in barred], [d.gate_key for d in barred])
+    return {(row["account_id"], row["key"]): (row["message_id"], row["signal_id"]) for row in rows}
+
+
+async def commit_decoy(connection: asyncpg.Connection) -> None:
+    """Commit as much as one message costs, and store nothing."""
+    await connection.execute(SQL.commit_decoy.sql)
+
+
+async def wake_desk(connection: asyncpg.Connection) -> None:
+    """Tell workers that there are pending signals: a hint; their poll is the truth."""
+    await connection.execute(SQL.wake_desk.sql)
+
+
+async def advance_simulated_clock(connection: asyncpg.Connection, now: datetime) -> None:
+    """On a server whose messages carry the time: move it on (never back)."""
+    await connection.execute(SQL.advance_simulated_clock.sql, now)
+
+
+async def list_messages(
+    connection: asyncpg.Connection, account_id: UUID, *, state: str | None, limit: int, offset: int = 0
+) -> list[asyncpg.Record]:
+    """Messages of an account, newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(SQL.list_messages.sql, account_id, state, limit, offset)
+    return rows
+
+
+async def count_messages(connection: asyncpg.Connection, account_id: UUID) -> dict[str, int]:
+    """How many messages an account has in each state."""
+    rows = await connection.fetch(SQL.count_messages.sql, account_id)
+    return {row["state"]: row["messages"] for row in rows}

@@ -1,0 +1,261 @@
+"""The group-commit writer: what has piled up while the last commit was under way goes to disk as one statement.
+
+There is no artificial delay: with one sender a batch is one delivery, under load it is what came in meanwhile. Deliveries of one
+account always take the same lane, so they are stored in the order in which they arrived.
+
+When the database does not answer within ``ANSWER_SECONDS``, batches go to the spool and are acknowledged all the same; a
+background task writes them on, in order, as soon as the database is back, and only then do new ones go to the database again.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import asyncpg
+import structlog
+
+from hookfill.inbox import store
+from hookfill.inbox.model import Delivery, Receipt
+from hookfill.inbox.spool import Spool, SpoolFull
+from hookfill.kernel.reasons import Reason
+
+ANSWER_SECONDS = 1.0
+RETRY_SECONDS = 0.25
+MAX_BATCH = 500
+MAX_WAITING = 50_000
+_LOG = structlog.get_logger("hookfill.inbox")
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+_BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+class _Lane:
+    """One database connection and the deliveries that wait for it."""
+
+    def __init__(self, writer: "Writer") -> None:
+        self._writer = writer
+        self._waiting: deque[tuple[Delivery | None, asyncio.Future[Receipt]]] = deque()
+        self._wake = asyncio.Event()
+        self._connection: asyncpg.Connection | None = None
+
+    def put(self, delivery: Delivery | None) -> asyncio.Future[Receipt]:
+        if len(self._waiting) >= MAX_WAITING:
+            raise SpoolFull("Too many messages wait for the database: slow down, or give the database more power.")
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((delivery, future))
+        self._wake.set()
+        return future
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = self._take()
+                try:
+                    receipts = await self._write([delivery for delivery, _ in batch if delivery is not None])
+                except Exception as error:
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                answers = iter(receipts)
+                for delivery, future in batch:
+                    receipt = Receipt(fresh=True, signal_id=None) if delivery is None else next(answers)
+                    if not future.done():
+                        future.set_result(receipt)
+
+    def _take(self) -> list[tuple[Delivery | None, asyncio.Future[Receipt]]]:
+        """What waits, up to a batch; a key's genuine repeat (later than the window) must wait for the next one."""
+        first_seen: dict[tuple[object, bytes], int] = {}
+        batch: list[tuple[Delivery | None, asyncio.Future[Receipt]]] = []
+        while self._waiting and len(batch) < MAX_BATCH:
+            delivery = self._waiting[0][0]
+            if delivery is not None and delivery.gate_key is not None:
+                key = (delivery.account_id, delivery.gate_key)
+                if delivery.seen_us - first_seen.setdefault(key, delivery.seen_us) > store.WINDOW_US:
+                    break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _write(self, deliveries: list[Delivery]) -> list[Receipt]:
+        if self._writer.is_spooling:
+            return await self._writer.spool(deliveries)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._flush(deliveries)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._drop_connection()
+            self._writer.start_spooling(error)
+            return await self._writer.spool(deliveries)
+
+    async def _flush(self, deliveries: list[Delivery]) -> list[Receipt]:
+        if self._connection is None:
+            self._connection = await self._writer.connect()
+        if not deliveries:
+            await store.commit_decoy(self._connection)
+            return []
+        if self._writer.is_simulated:
+            await store.advance_simulated_clock(self._connection, max(delivery.as_of for delivery in deliveries))
+        receipts = await _store(self._connection, deliveries)
+        self._writer.note_stored(deliveries)
+        return receipts
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                await self._connection.close(timeout=ANSWER_SECONDS)
+            self._connection = None
+
+
+async def _store(connection: asyncpg.Connection, deliveries: list[Delivery]) -> list[Receipt]:
+    """Flush; one delivery that the database can't hold must not cost the others theirs: halve until it stands alone."""
+    try:
+        return await store.flush(connection, deliveries)
+    except _BAD_DATA as error:
+        if len(deliveries) > 1:
+            middle = len(deliveries) // 2
+            return [*await _store(connection, deliveries[:middle]), *await _store(connection, deliveries[middle:])]
+        _LOG.error("delivery_unstorable", message_id=str(deliveries[0].message_id), error=str(error))
+        return await store.flush(connection, [_as_malformed(deliveries[0], error)])
+
+
+def _as_malformed(delivery: Delivery, error: Exception) -> Delivery:
+    """The raw bytes alone, quarantined: for a delivery whose reading the database refuses."""
+    return replace(
+        delivery,
+        headers="{}",
+        content_type=None,
+        state="malformed",
+        reason=Reason.PAYLOAD_INVALID,
+        error=f"The database can't hold what was read from this message: {error}",
+        gate_key=None,
+        signal=None,
+    )
+
+
+class Writer:
+    """Takes deliveries, answers when they are durable."""
+
+    def __init__(self, connect: Connect, spool: Spool, *, lanes: int = 3, is_simulated: bool = False) -> None:
+        """Write through ``lanes`` connections made by ``connect``; ``is_simulated``: messages carry the time."""
+        self.connect = connect
+        self.is_simulated = is_simulated
+        self.is_spooling = not spool.is_empty()
+        self._spool = spool
+        self._spool_lock = asyncio.Lock()
+        self._lanes = [_Lane(self) for _ in range(lanes)]
+        self._stored = asyncio.Event()
+        self._resume = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self) -> None:
+        """Start the lanes, the waker and the task that empties the spool."""
+        if self.is_spooling:
+            self._resume.set()
+        self._tasks = [asyncio.create_task(lane.run()) for lane in self._lanes]
+        self._tasks += [asyncio.create_task(self._notify_desk()), asyncio.create_task(self._empty_spool())]
+
+    async def stop(self) -> None:
+        """Answer what is in flight, then stop."""
+        await self._idle.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self._lanes:
+            await lane.close()
+
+    async def submit(self, delivery: Delivery) -> Receipt:
+        """Make a delivery durable.
+
+        Raises:
+            SpoolFull: neither the database nor the spool could take it; the sender must be told to try again.
+        """
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            return await self._lanes[delivery.account_id.int % len(self._lanes)].put(delivery)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def decoy(self) -> None:
+        """Take as long as a delivery takes and store nothing."""
+        await self._lanes[0].put(None)
+
+    def note_stored(self, deliveries: Sequence[Delivery]) -> None:
+        """Remember to wake the desk when some of the deliveries are pending signals."""
+        if any(delivery.signal is not None and delivery.signal.status == "pending" for delivery in deliveries):
+            self._stored.set()
+
+    def start_spooling(self, error: Exception) -> None:
+        """From now on, until the spool is empty again, deliveries go to the spool."""
+        if not self.is_spooling:
+            _LOG.error("database_unreachable_spooling", error=f"{type(error).__name__}: {error}")
+            self.is_spooling = True
+        self._resume.set()
+
+    async def spool(self, deliveries: list[Delivery]) -> list[Receipt]:
+        """Put deliveries into the spool."""
+        if deliveries:
+            async with self._spool_lock:
+                await asyncio.to_thread(self._spool.write, deliveries)
+                self.start_spooling(ConnectionError("a batch was spooled"))
+        return [Receipt(True, d.signal.signal_id if d.signal is not None else None, spooled=True) for d in deliveries]
+
+    async def _empty_spool(self) -> None:
+        """While spooling: try the database again and again; when the last batch is written on, go back to normal."""
+        while True:
+            await self._resume.wait()
+            self._resume.clear()
+            connection: asyncpg.Connection | None = None
+            while self.is_spooling:
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS * 10):
+                        connection = connection or await self.connect()
+                        await self._write_on(connection)
+                except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    _LOG.warning("database_still_unreachable", error=f"{type(error).__name__}: {error}")
+                    if connection is not None:
+                        connection.terminate()
+                        connection = None
+                    await asyncio.sleep(RETRY_SECONDS)
+            if connection is not None:
+                await connection.close(timeout=ANSWER_SECONDS)
+
+    async def _write_on(self, connection: asyncpg.Connection) -> None:
+        for path, deliveries in self._spool.batches():
+            await _store(connection, deliveries)
+            self.note_stored(deliveries)
+            self._spool.remove(path)
+        async with self._spool_lock:  # no batch may slip in between looking and switching
+            if self._spool.is_empty():
+                self.is_spooling = False
+                _LOG.info("spool_empty_database_back")
+
+    async def _notify_desk(self) -> None:
+        """One NOTIFY for all that was stored since the last: notifying inside each commit would make commits queue up."""
+        connection: asyncpg.Connection | None = None
+        while True:
+            await self._stored.wait()
+            self._stored.clear()
+            try:
+                connection = connection or await self.connect()
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await store.wake_desk(connection)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
+                if connection is not None:
+                    connection.terminate()
+                    connection = None

@@ -1,0 +1,58 @@
+"""Stores candles and moves quotes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from hookfill.market.model import Candle
+from hookfill.market.timeframes import bar_seconds
+from hookfill.postgres.sql import load
+
+SQL = load(__package__)
+_COLUMNS = ("symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch: new bars, and bars whose stored values differ from what was sent (the stored ones stay)."""
+
+    added: int
+    conflicting: int
+
+
+async def store_candles(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime) -> Stored:
+    """Store a batch, all or nothing, and move the quotes of its symbols; workers are told.
+
+    Args:
+        known_at: when the candles became known (UTC): a bar that is still forming is a price as of then, not as of its close.
+    """
+    records = [(c.symbol, c.timeframe, c.opened_at, c.open, c.high, c.low, c.close, c.volume) for c in candles]
+    await connection.execute(SQL.make_staging.sql)
+    async with connection.transaction():
+        await connection.copy_records_to_table("incoming_candles", records=records, columns=_COLUMNS)
+        added: int = await connection.fetchval(SQL.merge_candles.sql)
+        conflicting = 0 if added == len(records) else await connection.fetchval(SQL.count_conflicts.sql)
+        await _move_quotes(connection, candles, known_at)
+    return Stored(added, conflicting)
+
+
+async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime) -> None:
+    newest: dict[str, Candle] = {}
+    for candle in candles:
+        best = newest.get(candle.symbol)
+        if best is None or candle.closes_at > best.closes_at:
+            newest[candle.symbol] = candle
+    bars = list(newest.values())
+    await connection.execute(
+        SQL.move_quotes.sql,
+        [bar.symbol for bar in bars],
+        [bar.close for bar in bars],
+        [min(bar.closes_at, known_at) for bar in bars],
+        ["candle"] * len(bars),
+        [bar_seconds(bar.timeframe) for bar in bars],
+        [bar.low for bar in bars],
+        [bar.high for bar in bars],
+    )
+    await connection.execute(SQL.announce_prices.sql)

@@ -1,0 +1,143 @@
+"""Every environment variable, its default and its meaning.
+
+``docs/reference/settings.md`` is generated from this table.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hookfill.kernel.errors import ConfigurationError
+
+PLACEHOLDERS = frozenset(
+    {
+        "change-this-to-another-secure-random-string-for-webhooks",
+        "your-webhook-hmac-secret",
+        "changeme",
+        "change-me",
+        "secret",
+        "password",
+        "your-secret",
+        "test",
+    }
+)
+"""Secrets that stand in published examples: as good as none."""
+LEAST_SECRET_LENGTH = 16
+
+
+class Mode(StrEnum):
+    """How strict the server is about its own safety."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Time(StrEnum):
+    """Where the time that decisions are made at comes from."""
+
+    WALL = "wall"
+    MESSAGES = "messages"
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read from the environment."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    database_url: str | None = Field(None, description="PostgreSQL 15 or newer; unset: the embedded server in HOOKFILL_HOME.")
+    home: Path = Field(
+        default_factory=lambda: user_data_path("hookfill", appauthor=False),
+        validation_alias=AliasChoices("HOOKFILL_HOME", "home"),
+        description="Folder for the embedded database, the spool and the generated secrets.",
+    )
+    host: str = Field("127.0.0.1", validation_alias=AliasChoices("HOOKFILL_HOST", "host"), description="Address to listen on.")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("HOOKFILL_PORT", "port"),
+        description="Port to listen on; 0: any free one.",
+    )
+    base_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("HOOKFILL_BASE_URL", "BASE_URL", "base_url"),
+        description="How the outside reaches this server (https://…); used in webhook URLs. Unset: the address it listens on.",
+    )
+    mode: Mode = Field(
+        Mode.DEVELOPMENT,
+        validation_alias=AliasChoices("HOOKFILL_MODE", "mode"),
+        description="production refuses to start without HMAC_SECRET, with a placeholder as a secret, or on simulated time.",
+    )
+    time: Time = Field(
+        Time.WALL,
+        validation_alias=AliasChoices("HOOKFILL_TIME", "time"),
+        description="messages: demo and test servers take the time from the messages (X-Hookfill-Time or the alert's own).",
+    )
+    hmac_secret: SecretStr | None = Field(
+        None, description="Signs POST /webhook; with it set, a message needs a valid signature or this secret in its body."
+    )
+    mt5_api_key: SecretStr | None = Field(
+        None, description="API key of POST /api/v1/candles; unset: one is generated and shown by `hookfill token`."
+    )
+    owner_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("HOOKFILL_OWNER_TOKEN", "owner_token"),
+        description="The owner's bearer token; unset: one is generated and shown by `hookfill token`.",
+    )
+    cors_origins: str = Field(
+        "",
+        validation_alias=AliasChoices("HOOKFILL_CORS_ORIGINS", "cors_origins"),
+        description="Origins, separated by commas, whose pages may call the API; * for all.",
+    )
+    allow_unsafe_database: bool = Field(
+        False,
+        validation_alias=AliasChoices("HOOKFILL_ALLOW_UNSAFE_DATABASE", "allow_unsafe_database"),
+        description="Run although fsync, full_page_writes or synchronous_commit is off; acknowledged alerts may then be lost.",
+    )
+    spool_max_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        validation_alias=AliasChoices("HOOKFILL_SPOOL_MAX_BYTES", "spool_max_bytes"),
+        description="How much the local spool may hold while the database does not answer.",
+    )
+    desk_concurrency: int = Field(
+        4,
+        ge=1,
+        le=64,
+        validation_alias=AliasChoices("HOOKFILL_DESK_CONCURRENCY", "desk_concurrency"),
+        description="How many accounts one worker process decides for at the same time.",
+    )
+
+    def check(self) -> None:
+        """Refuse what is unsafe.
+
+        Raises:
+            ConfigurationError: production mode without a proper secret, or on simulated time.
+        """
+        if self.mode is not Mode.PRODUCTION:
+            return
+        if self.time is Time.MESSAGES:
+            raise ConfigurationError("Simulated time is for demos and tests: unset HOOKFILL_TIME, or HOOKFILL_MODE=production.")
+        if self.hmac_secret is None:
+            raise ConfigurationError("Production mode needs HMAC_SECRET: set it to a long random text (openssl rand -hex 32).")
+        for name in ("hmac_secret", "mt5_api_key", "owner_token"):
+            _check_secret(name.upper(), getattr(self, name))
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether messages carry the time."""
+        return self.time is Time.MESSAGES
+
+
+def _check_secret(name: str, value: SecretStr | None) -> None:
+    if value is None:
+        return
+    text = value.get_secret_value()
+    if text.lower() in PLACEHOLDERS or len(text) < LEAST_SECRET_LENGTH:
+        raise ConfigurationError(
+            f"{name} is a placeholder or shorter than {LEAST_SECRET_LENGTH} characters: "
+            "use a long random text (openssl rand -hex 32)."
+        )

@@ -1,0 +1,297 @@
+"""From the bytes of a webhook to an ``Alert``: whatever TradingView users write, understood or refused with its reason.
+
+Accepted are JSON in the field names of the common receivers (TradersPost, 3Commas, OpenAlgo and TradingView's own placeholders),
+form-encoded bodies, and plain text (see ``text``). Nothing is guessed that could trade the wrong way round.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from uuid import UUID
+
+from hookfill.kernel.reasons import Reason
+from hookfill.kernel.strict_json import StrictJsonError, loads
+from hookfill.signals.actions import AlertRefused, Verb, combine, squash, verb_of
+from hookfill.signals.fields import (
+    Found,
+    collect,
+    read_expiration,
+    read_level,
+    read_moment,
+    read_price,
+    read_quantity,
+    read_seconds,
+    read_symbol,
+    read_text,
+)
+from hookfill.signals.model import Action, Alert, Malformed, OptionAsk, Unusable
+from hookfill.signals.targets import Position, Source, Wish, resolve
+from hookfill.signals.text import fields_from_text
+
+_BOM = b"\xef\xbb\xbf"
+_JSON_SPACE = b" \t\r\n\v\f"
+_PLACEHOLDER = re.compile(rb"\{\{[a-z]")
+_LONGEST_ID = 200
+_PLAIN_UNITS = frozenset({"base", "fixedquantity", "fixed", "contracts", "shares", "lots", "units", "quantity", "qty"})
+_SIDES = {
+    "long": 1, "buy": 1, "bullish": 1, "bull": 1,
+    "flat": 0, "none": 0, "neutral": 0,
+    "short": -1, "sell": -1, "bearish": -1, "bear": -1,
+}  # fmt: skip
+
+
+def parse_alert(body: bytes) -> Alert | Unusable | Malformed:
+    """Understand a webhook's body. Never raises.
+
+    Returns:
+        The alert; or ``Unusable`` when it can be read but not acted on; or ``Malformed`` when it can't be read: empty, no clean
+        UTF-8, or starting like JSON without being it.
+    """
+    start = body.removeprefix(_BOM).lstrip(_JSON_SPACE)[:3]
+    if not start.strip():
+        return Malformed(Reason.BODY_EMPTY, "the body is empty")
+    if start[0] in b'{["' and not _PLACEHOLDER.match(start):
+        try:
+            payload = loads(body)
+        except StrictJsonError as error:
+            return Malformed(Reason.JSON_INVALID, str(error))
+        if not isinstance(payload, str):
+            return _understand(payload)
+        return _understand_text(payload)
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Malformed(Reason.ENCODING_INVALID, f"no valid UTF-8 at byte {error.start}")
+    return _understand_text(text)
+
+
+def alert_key(strategy_id: UUID, body: bytes, alert: Alert | None) -> bytes:
+    """What the duplicate gate compares: the same bytes, or the same id of the alert's own, on one strategy (SHA-256)."""
+    if alert is not None and alert.dedupe_id is not None:
+        return hashlib.sha256(b"id\x00" + strategy_id.bytes + alert.dedupe_id.encode()).digest()
+    return hashlib.sha256(b"body\x00" + strategy_id.bytes + body).digest()
+
+
+def _understand_text(text: str) -> Alert | Unusable | Malformed:
+    """A body that is no JSON object: form-encoded or plain text."""
+    if "\x00" in text:
+        return Malformed(Reason.ENCODING_INVALID, "the text holds a NUL character")
+    try:
+        fields = fields_from_text(text)
+    except UnicodeDecodeError:
+        return Malformed(Reason.ENCODING_INVALID, "the form's escapes are no valid UTF-8")
+    except AlertRefused as refusal:
+        return Unusable(refusal.reason, refusal.detail)
+    if any(isinstance(value, str) and "\x00" in value for value in fields.values()):
+        return Malformed(Reason.ENCODING_INVALID, "the form holds a NUL character")
+    return _understand(fields)
+
+
+def _understand(payload: object) -> Alert | Unusable:
+    """An alert from its members."""
+    if not isinstance(payload, dict):
+        return Unusable(Reason.ALERT_NOT_OBJECT, f"it is a {'list' if isinstance(payload, list) else 'single value'}")
+    found = collect(payload)
+    symbol: str | None = None
+    verb: Verb | None = None
+    try:
+        _check_placeholders(found)
+        symbol = _read_own_symbol(found)
+        verb = _read_verb(found)
+        return build_alert(symbol, verb, found)
+    except AlertRefused as refusal:
+        return Unusable(refusal.reason, refusal.detail, symbol, None if verb is None else verb.action.value)
+
+
+def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
+    """Put an alert together once its symbol and words are known.
+
+    Raises:
+        AlertRefused: a field is unusable, or the fields contradict each other.
+    """
+    values = found.values
+    position = _read_position(verb, found)
+    quantity = _read_quantity(values, verb, position)
+    if position is not None:
+        wish = resolve(verb, quantity, position)
+    elif verb is not None:
+        wish = Wish(verb.action, close_side=verb.side)
+    else:
+        raise AlertRefused(Reason.ACTION_MISSING, _missing_action(found))
+    leaves = wish.action is Action.CLOSE or wish.target_side == 0
+    # A stop beside an exit means nothing, and an unusable one must not hold the exit up.
+    stop_loss, take_profit = (None, None) if leaves else _read_levels(found)
+    get = values.get
+    bar_at = None if (raw := get("bar_at")) is None else read_moment(raw, "time")
+    fired_at = None if (raw := get("fired_at")) is None else read_moment(raw, "timestamp")
+    return Alert(
+        symbol=symbol,
+        action=wish.action,
+        quantity=quantity,
+        price=_read_own_price(values),
+        stop_loss=stop_loss,
+        take_profit=take_profit,
+        target=wish.target,
+        target_side=wish.target_side,
+        close_side=wish.close_side,
+        previous_side=None if position is None else position.previous_side,
+        timeframe=None if (raw := get("timeframe")) is None else read_text(raw, 16),
+        fired_at=fired_at,
+        bar_at=bar_at,
+        max_lag_seconds=None if (raw := get("max_lag_seconds")) is None else read_seconds(raw, "max_lag_seconds"),
+        dedupe_id=None if (raw := get("dedupe_id")) is None else _read_id(raw),
+        comment=None if (raw := get("comment")) is None else read_text(raw, 500),
+        option=_read_option(values, verb),
+    )
+
+
+def _read_levels(found: Found) -> tuple[Decimal | None, Decimal | None]:
+    """Stop loss and take profit of an entry; one that is given as a distance is refused, not dropped."""
+    if found.distance is not None:
+        advice = "send the stop and the target as prices, for example sl_price=1.0716"
+        raise AlertRefused(Reason.NUMBER_INVALID, f"{found.distance[:40]} is no price; {advice}")
+    stop, target = found.values.get("stop_loss"), found.values.get("take_profit")
+    return (
+        None if stop is None else read_level(stop, "stop_loss", "stopprice"),
+        None if target is None else read_level(target, "take_profit", "limitprice"),
+    )
+
+
+def _read_own_symbol(found: Found) -> str:
+    if "symbol" not in found.values:
+        raise AlertRefused(Reason.SYMBOL_MISSING, "none of symbol, ticker, pair and tv_instrument is there")
+    return read_symbol(found.values["symbol"])
+
+
+def _check_placeholders(found: Found) -> None:
+    """Refuse ``{{…}}`` in any field that counts; the comment does not."""
+    for name, value in found.values.items():
+        if isinstance(value, str) and "{{" in value and name != "comment":
+            raise AlertRefused(Reason.PLACEHOLDER_UNFILLED, f"{name} is {value[:60]!a}")
+    for value in found.actions:
+        if isinstance(value, str) and "{{" in value:
+            raise AlertRefused(Reason.PLACEHOLDER_UNFILLED, f"action is {value[:60]!a}")
+
+
+def _read_verb(found: Found) -> Verb | None:
+    """What to do, from all the words that say so; None if there are none.
+
+    Keys that often hold something else (``signal``, ``type``, ``direction``, ``data``) count only where their value is a known
+    word, and not in telemetry, whose ``direction`` describes a trade that is under way.
+    """
+    verbs: list[Verb] = []
+    for value in found.actions:
+        verb = verb_of(value)
+        if verb is None:
+            shown = f"action is {value[:40]!a}" if isinstance(value, str) else "action must be text"
+            raise AlertRefused(Reason.ACTION_UNKNOWN, shown)
+        verbs.append(verb)
+    if "telemetry" not in found.values:
+        verbs.extend(verb for value in found.hints if (verb := verb_of(value)) is not None)
+    if verbs and (right := found.values.get("right")) is not None and (verb := verb_of(right)) is not None:
+        verbs.append(verb)
+    if len(verbs) == 1:
+        return verbs[0]
+    return combine(verbs) if verbs else None
+
+
+def _missing_action(found: Found) -> str:
+    if "telemetry" in found.values:
+        return "this is indicator telemetry, which has a door of its own: /api/automated-signals/webhook"
+    return "none of action, side and market_position is there"
+
+
+def _read_position(verb: Verb | None, found: Found) -> Position | None:
+    """The position that the alert describes; None if it describes none."""
+    values = found.values
+    previous = values.get("previous_position")
+    previous_side = None if previous is None else _read_side(previous, "prev_market_position")
+    if (stated := values.get("market_position")) is not None:
+        size = values.get("market_position_size", values.get("position_size"))
+        before = values.get("previous_position_size")
+        return Position(
+            Source.MARKET_POSITION,
+            _read_side(stated, "market_position"),
+            None if size is None else abs(_signed(size)),
+            previous_side,
+            None if before is None else abs(_signed(before)),
+        )
+    if (sentiment := values.get("sentiment")) is not None:
+        return Position(Source.SENTIMENT, _read_side(sentiment, "sentiment"), None, previous_side)
+    if verb is not None and (size := values.get("position_size")) is not None:
+        signed = _signed(size)
+        return Position(Source.POSITION_SIZE, (signed > 0) - (signed < 0), abs(signed), previous_side)
+    return None
+
+
+def _signed(value: object) -> Decimal:
+    """A position's size, which some send with a sign."""
+    if isinstance(value, str) and value.strip().startswith("-"):
+        return -read_quantity(value.strip()[1:])
+    if isinstance(value, int | Decimal) and value < 0:
+        return -read_quantity(-value)
+    return read_quantity(value)
+
+
+def _read_side(value: object, name: str) -> int:
+    side = _SIDES.get(squash(value.strip())) if isinstance(value, str) else None
+    if side is None:
+        shown = f" is {value[:40]!a}" if isinstance(value, str) else " must be text"
+        raise AlertRefused(Reason.ACTION_UNKNOWN, f"{name}{shown}; send long, short or flat")
+    return side
+
+
+def _read_quantity(values: Mapping[str, object], verb: Verb | None, position: Position | None) -> Decimal | None:
+    """The quantity; where it does not matter (an exit, a known target), zero counts as not sent."""
+    raw = values.get("quantity")
+    if raw is None:
+        return None
+    leaves = (verb is not None and verb.action is Action.CLOSE) or (position is not None and position.side == 0)
+    is_spare = leaves or (position is not None and position.size is not None)
+    unit = values.get("quantity_unit")
+    if isinstance(unit, str) and squash(unit) not in _PLAIN_UNITS:
+        if is_spare:
+            return None
+        raise AlertRefused(
+            Reason.NUMBER_INVALID, f"quantity is given as {unit[:40]!a}; send it in lots, contracts, shares or coins"
+        )
+    quantity = read_quantity(raw)
+    if quantity == 0:
+        if is_spare:
+            return None
+        raise AlertRefused(Reason.NUMBER_INVALID, "quantity must be greater than zero")
+    return quantity
+
+
+def _read_own_price(values: Mapping[str, object]) -> Decimal | None:
+    """The price at which the alert fired. Beside a price type (OpenAlgo), zero stands for the market's price."""
+    raw = values.get("price")
+    if raw is None or ("price_type" in values and raw in (0, "0", "0.0", "0.00")):
+        return None
+    return read_price(raw, "price")
+
+
+def _read_id(value: object) -> str | None:
+    """The alert's own id; one that is too long to keep is replaced by its SHA-256."""
+    text = read_text(value, 1 << 20)
+    if text is None or len(text) <= _LONGEST_ID:
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_option(values: Mapping[str, object], verb: Verb | None) -> OptionAsk | None:
+    """The option the alert names: by call or put, or by strike or expiration (then a buy means a call and a sell a put)."""
+    strike, expiration = values.get("strike"), values.get("expiration")
+    if verb is None or (verb.right is None and strike is None and expiration is None):
+        return None
+    right = verb.right
+    if right is None:
+        if verb.action is Action.CLOSE:
+            return None
+        right = "CALL" if verb.action is Action.BUY else "PUT"
+    return OptionAsk(
+        right,
+        None if strike is None else read_price(strike, "strike"),
+        None if expiration is None else read_expiration(expiration),
+    )

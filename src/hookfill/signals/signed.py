@@ -1,0 +1,185 @@
+"""The payload of the signed webhook, checked field by field: all errors are told at once."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from hookfill.kernel.reasons import Reason
+from hookfill.signals.actions import VERBS, AlertRefused, Verb, combine
+from hookfill.signals.fields import (
+    collect,
+    read_expiration,
+    read_level,
+    read_moment,
+    read_price,
+    read_quantity,
+    read_symbol,
+    read_text,
+)
+from hookfill.signals.model import Action, Alert, OptionAsk
+
+_LONGEST_SYMBOL = 20
+_LONGEST_TIMEFRAME = 16
+
+Read = TypeVar("Read")
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field of a refused payload, and what is wrong with it and what to send instead."""
+
+    field: str
+    message: str
+
+
+def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
+    """Understand the signed webhook's payload (already parsed JSON). Never raises.
+
+    Required are ``symbol`` or ``ticker``, ``timeframe``, ``timestamp``, and ``action`` or ``direction``. ``strike``,
+    ``expiration``, quantity, price, stop and target may be there; other members are ignored.
+
+    Returns:
+        The alert, or one error for each field that is missing or unusable.
+    """
+    if not isinstance(payload, dict):
+        return (FieldError("body", "Send a JSON object."),)
+    form = _Form(payload)
+    symbol = form.read("symbol", ("symbol", "ticker"), _symbol)
+    verb = form.verb()
+    timeframe = form.read("timeframe", ("timeframe",), _timeframe)
+    fired_at = form.read("timestamp", ("timestamp",), lambda value: read_moment(value, "timestamp"))
+    quantity = form.read_optional("quantity", _positive_quantity)
+    price = form.read_optional("price", lambda value: read_price(value, "price"))
+    stop_loss = form.read_optional("stop_loss", lambda value: read_level(value, "stop_loss", "stopprice"))
+    take_profit = form.read_optional("take_profit", lambda value: read_level(value, "take_profit", "limitprice"))
+    option = form.option(verb)
+    form.check_distance()
+    if form.errors or symbol is None or verb is None:
+        return tuple(form.errors)
+    return Alert(
+        symbol=symbol,
+        action=verb.action,
+        quantity=quantity,
+        price=price,
+        stop_loss=stop_loss,
+        take_profit=take_profit,
+        timeframe=timeframe,
+        fired_at=fired_at,
+        option=option,
+    )
+
+
+def signed_key(alert: Alert) -> bytes:
+    """What the duplicate gate compares on the signed door: symbol, direction and timeframe (SHA-256).
+
+    ``BUY`` and ``long`` are one direction; a call and a put each are another.
+    """
+    right = "" if alert.option is None else alert.option.right
+    parts = ("signed", alert.symbol, alert.action.value, right, alert.timeframe or "")
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()
+
+
+class _Form:
+    """The payload while it is read; errors gather in ``errors``, one for each field."""
+
+    def __init__(self, payload: Mapping[str, object]) -> None:
+        self._payload = payload
+        self._found = collect(payload)
+        self.errors: list[FieldError] = []
+
+    def read(self, field: str, names: tuple[str, ...], reader: Callable[[object], Read]) -> Read | None:
+        """A required field from the first of the named members that is there; None with an error noted if it is unusable."""
+        value = self._given(names)
+        if value is None:
+            self._note(field, f"Required: send {' or '.join(names)}.")
+            return None
+        return self._try(field, reader, value)
+
+    def read_optional(self, field: str, reader: Callable[[object], Read]) -> Read | None:
+        """A field that may be there, under any of the names that alerts use for it."""
+        value = self._found.values.get(field)
+        return None if value is None else self._try(field, reader, value)
+
+    def verb(self) -> Verb | None:
+        """``action`` and ``direction``: one of them is needed, and both must agree."""
+        given = {name: value for name in ("action", "direction") if (value := self._given((name,))) is not None}
+        if not given:
+            self._note("direction", "Required: send action (BUY or SELL) or direction (long, short, CALL or PUT).")
+            return None
+        readers = {"action": _action, "direction": _direction}
+        verbs = [verb for name, value in given.items() if (verb := self._try(name, readers[name], value)) is not None]
+        return self._try("direction", combine, verbs) if len(verbs) == len(given) else None
+
+    def option(self, verb: Verb | None) -> OptionAsk | None:
+        """The option asked for, if any; without CALL or PUT a long signal asks for a call and a short one for a put."""
+        strike = self.read_optional("strike", lambda value: read_price(value, "strike"))
+        expiration = self.read_optional("expiration", read_expiration)
+        if verb is None or (verb.right is None and strike is None and expiration is None):
+            return None
+        return OptionAsk(verb.right or ("CALL" if verb.action is Action.BUY else "PUT"), strike, expiration)
+
+    def check_distance(self) -> None:
+        """A stop or target that is given as a distance is refused, not dropped."""
+        if self._found.distance is not None:
+            self._note(self._found.distance, "Send the stop and the target as prices.")
+
+    def _given(self, names: tuple[str, ...]) -> object:
+        """The first of the named members that is neither null nor blank."""
+        for name in names:
+            value = self._payload.get(name)
+            if value is not None and not (isinstance(value, str) and not value.strip()):
+                return value
+        return None
+
+    def _try(self, field: str, reader: Callable[[Given], Read], value: Given) -> Read | None:
+        try:
+            return reader(value)
+        except AlertRefused as refusal:
+            self._note(field, f"{refusal.detail[:1].upper()}{refusal.detail[1:]}.")
+            return None
+
+    def _note(self, field: str, message: str) -> None:
+        if all(error.field != field for error in self.errors):
+            self.errors.append(FieldError(field, message))
+
+
+def _symbol(value: object) -> str:
+    if not isinstance(value, str) or len(value.strip()) > _LONGEST_SYMBOL:
+        raise AlertRefused(Reason.SYMBOL_INVALID, f"must be text of 1 to {_LONGEST_SYMBOL} characters")
+    if "{{" in value:
+        raise AlertRefused(Reason.PLACEHOLDER_UNFILLED, "a TradingView placeholder was not filled in")
+    return read_symbol(value)
+
+
+def _timeframe(value: object) -> str:
+    text = read_text(value, _LONGEST_TIMEFRAME + 1)
+    if text is None or len(text) > _LONGEST_TIMEFRAME:
+        raise AlertRefused(Reason.PAYLOAD_INVALID, f"must be text of 1 to {_LONGEST_TIMEFRAME} characters, for example 5m")
+    return text
+
+
+def _action(value: object) -> Verb:
+    return _word(value, ("buy", "sell"))
+
+
+def _direction(value: object) -> Verb:
+    return _word(value, ("long", "short", "call", "put"))
+
+
+def _word(value: object, words: tuple[str, ...]) -> Verb:
+    """The verb of one of a few words, in any case."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in words:
+        raise AlertRefused(Reason.ACTION_UNKNOWN, f"must be one of {', '.join(words)}")
+    return VERBS[word]
+
+
+def _positive_quantity(value: object) -> Decimal:
+    """A quantity that is not zero."""
+    quantity = read_quantity(value)
+    if quantity == 0:
+        raise AlertRefused(Reason.NUMBER_INVALID, "quantity must be greater than zero")
+    return quantity

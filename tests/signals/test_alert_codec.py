@@ -1,0 +1,71 @@
+"""An alert survives its way through a row."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookfill.signals.codec import alert_from_json, alert_to_json
+from hookfill.signals.model import Action, Alert, OptionAsk
+
+POSITIVE = st.decimals("0.00000001", "999999999999", places=8)
+TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2099, 12, 31)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001 - Hypothesis wants naive bounds
+TEXTS = st.text(min_size=1, max_size=20)
+SIDES = st.sampled_from([-1, 0, 1])
+OPTIONS = st.builds(OptionAsk, st.sampled_from(["CALL", "PUT"]), st.none() | POSITIVE, st.none() | st.dates().map(str))
+ALERTS = st.builds(
+    Alert,
+    symbol=TEXTS,
+    action=st.sampled_from(Action),
+    quantity=st.none() | POSITIVE,
+    price=st.none() | POSITIVE,
+    stop_loss=st.none() | POSITIVE,
+    take_profit=st.none() | POSITIVE,
+    target=st.none() | st.decimals(-1000, 1000, places=8),
+    target_side=st.none() | SIDES,
+    close_side=st.none() | SIDES,
+    previous_side=st.none() | SIDES,
+    timeframe=st.none() | TEXTS,
+    fired_at=st.none() | TIMES,
+    bar_at=st.none() | TIMES,
+    max_lag_seconds=st.none() | st.integers(1, 10_000_000),
+    dedupe_id=st.none() | TEXTS,
+    comment=st.none() | TEXTS,
+    option=st.none() | OPTIONS,
+)
+
+
+@given(ALERTS)
+def test_round_trip(alert: Alert) -> None:
+    document = alert_to_json(alert)
+    assert alert_from_json(json.loads(json.dumps(document))) == alert
+    assert None not in document.values()
+
+
+def test_what_it_looks_like() -> None:
+    alert = Alert(
+        "SPY",
+        Action.TARGET,
+        quantity=Decimal("1E+2"),
+        price=Decimal("500.2500"),
+        target=Decimal(0),
+        target_side=0,
+        fired_at=datetime(2026, 2, 5, 12, tzinfo=UTC),
+        option=OptionAsk("CALL", Decimal("500.0"), "2026-02-20"),
+    )
+    assert alert_to_json(alert) == {
+        "symbol": "SPY",
+        "action": "target",
+        "quantity": "100",
+        "price": "500.25",
+        "target": "0",
+        "target_side": 0,
+        "fired_at": "2026-02-05T12:00:00+00:00",
+        "option": {"right": "CALL", "strike": "500", "expiration": "2026-02-20"},
+    }
+
+
+def test_unknown_members_are_ignored() -> None:
+    assert alert_from_json({"symbol": "X", "action": "buy", "later": 1}) == Alert("X", Action.BUY)
