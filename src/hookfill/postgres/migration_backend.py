@@ -14,6 +14,7 @@ from yoyo.connections import DatabaseURI
 
 from hookfill.postgres.migrate import FOLDER, TABLE, MigrationError
 
+SHIPPED = f"package:{__package__}:{FOLDER}"
 ADVISORY_LOCK = int.from_bytes(b"hookfill")
 """One key per database for whoever migrates it."""
 TURN_TIMEOUT_SECONDS = 600
@@ -50,8 +51,13 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
                 self.mark_one(migration, log=False)
 
 
-def apply_pending(url: str, lock_timeout_seconds: float) -> list[str]:
+def apply_pending(url: str, lock_timeout_seconds: float, source: str = SHIPPED) -> list[str]:
     """Apply what the database lacks, in order, when it is our turn; return the ids.
+
+    Args:
+        url: a libpq URL.
+        lock_timeout_seconds: how long a statement may wait for a lock.
+        source: where yoyo finds the files: a folder, or ``package:NAME:FOLDER``.
 
     Raises:
         MigrationError: a migration failed, or another server did not finish its own migration.
@@ -61,7 +67,7 @@ def apply_pending(url: str, lock_timeout_seconds: float) -> list[str]:
         _set(connection, "lock_timeout", f"{round(lock_timeout_seconds * 1000)}ms")
         backend = Backend(connection)
         backend.ensure_internal_schema_updated()
-        todo = list(backend.to_apply(read_migrations(f"package:{__package__}:{FOLDER}")))
+        todo = list(backend.to_apply(read_migrations(source)))
         for migration in todo:
             _apply_one(backend, migration)
         return [migration.id for migration in todo]

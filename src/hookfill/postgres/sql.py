@@ -19,7 +19,8 @@ and its ``store.py``::
 
 The sign after the parameter list says what comes back: none = rows (an async generator), ``^`` = one row or None, ``$`` = one
 value, ``!`` = the status text, ``*!`` = executemany, ``#`` = a script. A ``:name`` is a parameter unless it is quoted; a cast is
-written ``::type`` as usual. Comment lines belong to the documentation, not to the statement.
+written ``::type`` as usual. A statement that is only run by its text may use ``$1``, ``$2``, … itself and leave the list out.
+Comment lines belong to the documentation, not to the statement.
 """
 
 from importlib import resources
