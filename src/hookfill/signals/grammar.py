@@ -7,6 +7,7 @@ form-encoded bodies, and plain text (see ``text``). Nothing is guessed that coul
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -113,18 +114,12 @@ def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
     values = found.values
     position = _read_position(verb, found)
     quantity = _read_quantity(values, verb, position)
-    if position is not None:
-        wish = resolve(verb, quantity, position)
-    elif verb is not None:
-        wish = Wish(verb.action, close_side=verb.side)
-    else:
-        raise AlertRefused(Reason.ACTION_MISSING, _missing_action(found))
+    wish = _read_wish(verb, quantity, position, found)
+    fired_at, bar_at, max_lag_seconds = _read_times(values)
     leaves = wish.action is Action.CLOSE or wish.target_side == 0
     # A stop beside an exit means nothing, and an unusable one must not hold the exit up.
     stop_loss, take_profit = (None, None) if leaves else _read_levels(found)
     get = values.get
-    bar_at = None if (raw := get("bar_at")) is None else read_moment(raw, "time")
-    fired_at = None if (raw := get("fired_at")) is None else read_moment(raw, "timestamp")
     return Alert(
         symbol=symbol,
         action=wish.action,
@@ -139,11 +134,34 @@ def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
         timeframe=None if (raw := get("timeframe")) is None else read_text(raw, 16),
         fired_at=fired_at,
         bar_at=bar_at,
-        max_lag_seconds=None if (raw := get("max_lag_seconds")) is None else read_seconds(raw, "max_lag_seconds"),
+        max_lag_seconds=max_lag_seconds,
         dedupe_id=None if (raw := get("dedupe_id")) is None else _read_id(raw),
         comment=None if (raw := get("comment")) is None else read_text(raw, 500),
         option=_read_option(values, verb),
     )
+
+
+def _read_wish(verb: Verb | None, quantity: Decimal | None, position: Position | None, found: Found) -> Wish:
+    """What the alert asks for, by its words, the position it describes, or both."""
+    if position is not None:
+        return resolve(verb, quantity, position)
+    if verb is not None:
+        return Wish(verb.action, close_side=verb.side)
+    if "telemetry" in found.values:
+        detail = "this is indicator telemetry, which has a door of its own: /api/automated-signals/webhook"
+        raise AlertRefused(Reason.ACTION_MISSING, detail)
+    raise AlertRefused(Reason.ACTION_MISSING, "none of action, side and market_position is there")
+
+
+def _read_times(values: Mapping[str, object]) -> tuple[datetime | None, datetime | None, int | None]:
+    """When the alert fired, its bar's time, and the age it may have in seconds."""
+    fired, bar, lag = values.get("fired_at"), values.get("bar_at"), values.get("max_lag_seconds")
+    bar_at = None if bar is None else read_moment(bar, "time")
+    max_lag_seconds = None if lag is None else read_seconds(lag, "max_lag_seconds")
+    if fired is not None:
+        return read_moment(fired, "timestamp"), bar_at, max_lag_seconds
+    # Whoever limits the alert's age and sends only ``time`` means that time.
+    return (None if lag is None else bar_at), bar_at, max_lag_seconds
 
 
 def _read_levels(found: Found) -> tuple[Decimal | None, Decimal | None]:
@@ -194,12 +212,6 @@ def _read_verb(found: Found) -> Verb | None:
     if len(verbs) == 1:
         return verbs[0]
     return combine(verbs) if verbs else None
-
-
-def _missing_action(found: Found) -> str:
-    if "telemetry" in found.values:
-        return "this is indicator telemetry, which has a door of its own: /api/automated-signals/webhook"
-    return "none of action, side and market_position is there"
 
 
 def _read_position(verb: Verb | None, found: Found) -> Position | None:

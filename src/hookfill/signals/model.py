@@ -47,7 +47,8 @@ class Alert:
         close_side: with CLOSE, the side that may be closed (1 long, -1 short): a position on the other side stays as it is. None
             means: whichever is open. A CLOSE never opens anything.
         previous_side: the side TradingView says the position had before (-1, 0, 1), None if it does not say.
-        fired_at: ``timenow`` or ``timestamp`` if the alert carries it; UTC.
+        fired_at: ``timenow`` or ``timestamp`` if the alert carries it; UTC. Without them, the alert's ``time`` where it limits its
+            own age (``max_lag_seconds``).
         bar_at: the bar ``time`` the alert carries, which is the bar's open; UTC.
         max_lag_seconds: the alert's own limit on its age.
         dedupe_id: the alert's own id: two alerts with the same id within the window are one.
