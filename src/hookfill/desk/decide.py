@@ -4,16 +4,17 @@ The sequence is that of the house: what the alert means for the position → gat
 Whatever is looked at on the way goes into the trace, which the signal's story shows.
 """
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from hookfill.accounts.day import roll_day
-from hookfill.accounts.model import Account, Strategy
+from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
-from hookfill.desk.book import Book, capital_of
+from hookfill.desk.book import Book
+from hookfill.desk.case import Case, equity_of, only_leaves, risk_entry
 from hookfill.desk.model import NewHalt, Order, Situation, Step, Verdict
 from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
 from hookfill.desk.settings import TradingRules
@@ -26,18 +27,16 @@ from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import SIGNAL
 from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason, explain
-from hookfill.market.calendar import is_open
 from hookfill.market.instruments import instrument_for
-from hookfill.market.model import Instrument, Quote
-from hookfill.market.timeframes import TIMEFRAMES, closest_timeframe
-from hookfill.orders.model import Leg, Plan, Side
+from hookfill.market.model import Quote
+from hookfill.orders.model import Leg, Side
 from hookfill.orders.plan import plan
-from hookfill.orders.size import size_entry
-from hookfill.positions.apply import apply_fill, market_value, open_position
+from hookfill.orders.size import size_entry, size_exit
+from hookfill.positions.apply import apply_fill, open_position
 from hookfill.positions.model import Position
 from hookfill.risk.assess import Stage, assess_checks, assess_gates
-from hookfill.risk.model import Assessment, CheckResult, Entry
-from hookfill.signals.model import Action, Alert, Signal
+from hookfill.risk.model import Assessment, CheckResult
+from hookfill.signals.model import Signal
 
 _MINUTE = timedelta(minutes=1)
 _EXITS_REGARDLESS = frozenset({Reason.HALTED, Reason.DAILY_LOSS_LIMIT_REACHED})
@@ -50,43 +49,6 @@ class Refused(Exception):
     def __init__(self, status: str, reason: Reason, detail: str = "") -> None:
         super().__init__(reason)
         self.status, self.reason, self.detail = status, reason, detail
-
-
-@dataclass(slots=True)
-class _Case:
-    """One signal under decision; what it changes is collected here and leaves as a ``Step``."""
-
-    book: Book
-    situation: Situation
-    signal: Signal
-    strategy: Strategy
-    rules: TradingRules
-    instrument: Instrument
-    quote: Quote | None
-    plan: Plan
-    account: Account
-    position: Position | None
-    trace: dict[str, Any]
-    changed: list[Position] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
-    note: str | None = None
-    entered: bool = False
-
-    @property
-    def alert(self) -> Alert:
-        return self.signal.alert
-
-    @property
-    def now(self) -> datetime:
-        return self.signal.as_of
-
-    @property
-    def entry(self) -> Leg | None:
-        return next((leg for leg in self.plan.legs if leg.purpose == "entry"), None)
-
-    @property
-    def exits(self) -> tuple[Leg, ...]:
-        return tuple(leg for leg in self.plan.legs if leg.purpose == "exit")
 
 
 def decide_signal(book: Book, situation: Situation, signal: Signal, rules: TradingRules | None) -> Step:
@@ -110,7 +72,7 @@ def decide_signal(book: Book, situation: Situation, signal: Signal, rules: Tradi
 
 def _prepare(
     book: Book, situation: Situation, signal: Signal, rules: TradingRules | None, account: Account, notes: dict[str, Any]
-) -> _Case:
+) -> Case:
     strategy = situation.strategies.get(signal.strategy_id)
     if strategy is None or rules is None:
         raise Refused("discarded", Reason.STRATEGY_MISSING)
@@ -126,10 +88,10 @@ def _prepare(
     max_age = float(situation.limits.price_max_age_seconds)
     quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=rules.market.use_alert_price)
     notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
-    return _Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
+    return Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
 
 
-def _judge(case: _Case) -> None:
+def _judge(case: Case) -> None:
     """Gates, engine, plan; then the closing legs, then the entry."""
     _pass_gates(case)
     if case.alert.option is not None:
@@ -149,48 +111,45 @@ def _judge(case: _Case) -> None:
         _note_refused_entry(case, refused.reason, refused.detail)
 
 
-def _pass_gates(case: _Case) -> None:
-    assessment = assess_gates(_question(case, is_exit=_only_leaves(case)))
+def _pass_gates(case: Case) -> None:
+    assessment = assess_gates(risk_entry(case, is_exit=only_leaves(case)))
     case.trace["gates"] = trace.checks(assessment)
     refusal = assessment.refusal
     if refusal is None:
         return
     is_reversal = case.entry is not None and bool(case.exits)
-    if is_reversal and refusal.check in _EXITS_REGARDLESS and assess_gates(_question(case, is_exit=True)).refusal is None:
+    if is_reversal and refusal.check in _EXITS_REGARDLESS and assess_gates(risk_entry(case, is_exit=True)).refusal is None:
         case.plan = replace(case.plan, legs=case.exits)
         _note_refused_entry(case, refusal.check, refusal.detail)
         return
     raise Refused(Stage.GATE.value, refusal.check, refusal.detail)
 
 
-def _note_refused_entry(case: _Case, reason: Reason, detail: str) -> None:
+def _note_refused_entry(case: Case, reason: Reason, detail: str) -> None:
     case.note = f"Closed only; the entry was refused: {explain(reason, detail)}"
     case.trace["entry_refused"] = reason.value
 
 
-def _only_leaves(case: _Case) -> bool:
-    """Whether the signal can but close or reduce; what it is for, not whether there is anything to close."""
-    alert = case.alert
-    return alert.action is Action.CLOSE or alert.target_side == 0 or (bool(case.exits) and case.entry is None)
-
-
-def _pass_engine(case: _Case) -> None:
+def _pass_engine(case: Case) -> None:
     candles = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
     closed = tuple(bar for bar in candles if bar.closes_at <= case.now)
-    filters = Filters() if _only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
+    filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
     decision = engine(case.strategy.engine)(case.signal, MarketView(case.quote, closed), filters)
     case.trace["engine"] = trace.decision(decision)
     if not decision.approved:
         raise Refused("rejected", decision.refusal or Reason.ENGINE_TREND, " ".join(decision.reasons))
 
 
-def _make_exit(case: _Case, leg: Leg, number: int) -> None:
+def _make_exit(case: Case, leg: Leg, number: int) -> None:
     assert case.position is not None
     assert leg.quantity is not None
+    sized = size_exit(leg.quantity, abs(case.position.quantity), case.instrument)
+    if sized.refusal is not None:
+        raise Refused("rejected", sized.refusal, sized.explanation)
     quote = _exit_quote(case.quote, case.position)
     price = Price(market_fill_price(leg.side, quote, case.instrument, PAPER), quote.source, quote.low, quote.high)
     ticket = _ticket(case, number, "exit", ExitReason.SIGNAL.value)
-    case.account, after, order = reduce(case.account, case.position, leg.quantity, price, ticket)
+    case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket)
     _keep(case, after, order, quote)
 
 
@@ -201,13 +160,12 @@ def _exit_quote(quote: Quote | None, position: Position) -> Quote:
     return quote
 
 
-def _make_entry(case: _Case, leg: Leg, number: int) -> None:
+def _make_entry(case: Case, leg: Leg, number: int) -> None:
     quantity = ZERO
     if case.quote is not None:
         quantity = _size(case, leg, case.quote)
     held = abs(case.position.quantity) if case.position is not None else ZERO
-    question = _question(case, is_exit=False, quantity=quantity, resulting=held + quantity)
-    assessment = assess_checks(question)
+    assessment = assess_checks(risk_entry(case, is_exit=False, quantity=quantity, resulting=held + quantity))
     case.trace["checks"] = trace.checks(assessment)
     _raise_refusal(case, assessment)
     assert case.quote is not None  # price_missing has refused otherwise
@@ -221,7 +179,7 @@ def _make_entry(case: _Case, leg: Leg, number: int) -> None:
     case.entered = True
 
 
-def _size(case: _Case, leg: Leg, quote: Quote) -> Decimal:
+def _size(case: Case, leg: Leg, quote: Quote) -> Decimal:
     alert, exits = case.alert, case.rules.exits
     wrong = check_levels(leg.side, quote.price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
     if wrong is not None:
@@ -235,7 +193,7 @@ def _size(case: _Case, leg: Leg, quote: Quote) -> Decimal:
         case.instrument,
         quote.price,
         stop_price=levels.stop,
-        equity=_equity(case),
+        equity=equity_of(case),
         risk_override_pct=case.strategy.risk_override_pct,
     )
     case.trace["sizing"] = trace.sizing(sized, levels)
@@ -244,7 +202,7 @@ def _size(case: _Case, leg: Leg, quote: Quote) -> Decimal:
     return sized.quantity
 
 
-def _enter(case: _Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
+def _enter(case: Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
     alert, fee = case.alert, commission(quantity, case.instrument, PAPER)
     if case.position is not None:
         grown, _ = apply_fill(case.position, side, quantity, price, fee, at=case.now)
@@ -273,7 +231,7 @@ def _enter(case: _Case, side: Side, quantity: Decimal, price: Decimal, ticket: T
     )
 
 
-def _keep(case: _Case, position: Position, order: Order, quote: Quote) -> None:
+def _keep(case: Case, position: Position, order: Order, quote: Quote) -> None:
     """Collect an order and its position; an open position is marked by the quote it was traded at, if that is newer."""
     if position.status != "closed" and quote.at > position.marked_at:
         position = replace(position, mark=quote.price, marked_at=quote.at)
@@ -282,7 +240,7 @@ def _keep(case: _Case, position: Position, order: Order, quote: Quote) -> None:
     case.orders.append(order)
 
 
-def _ticket(case: _Case, number: int, purpose: str, exit_reason: str | None) -> Ticket:
+def _ticket(case: Case, number: int, purpose: str, exit_reason: str | None) -> Ticket:
     return Ticket(
         client_order_id=f"{case.signal.signal_id.hex}-{number}",
         signal_id=case.signal.signal_id,
@@ -294,66 +252,13 @@ def _ticket(case: _Case, number: int, purpose: str, exit_reason: str | None) -> 
     )
 
 
-def _raise_refusal(case: _Case, assessment: Assessment) -> None:
+def _raise_refusal(case: Case, assessment: Assessment) -> None:
     refusal: CheckResult | None = assessment.refusal
     if refusal is not None:
         raise Refused(Stage.CHECK.value, refusal.check, refusal.detail)
 
 
-def _question(case: _Case, *, is_exit: bool, quantity: Decimal | None = None, resulting: Decimal | None = None) -> Entry:
-    """The case as the risk checks see it, after the legs made so far."""
-    held = _held(case)
-    return Entry(
-        now=case.now,
-        symbol=case.alert.symbol,
-        instrument=case.instrument,
-        is_exit=is_exit,
-        fired_at=fired_at(case.alert, case.now),
-        max_lag_seconds=case.alert.max_lag_seconds,
-        alert_price=case.alert.price,
-        quote=case.quote,
-        market_open=is_exit or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
-        quantity=quantity,
-        resulting_quantity=resulting,
-        account_currency=case.account.currency,
-        equity=_equity(case),
-        committed=sum((capital_of(p) for p in held), ZERO),
-        open_positions=len(held),
-        symbol_positions=sum(p.symbol == case.alert.symbol for p in held),
-        adds_to_position=case.position is not None,
-        orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
-        day_start_balance=case.account.day_start_balance,
-        day_realized=case.account.day_realized,
-        allowed_pairs=case.strategy.allowed_pairs,
-        halts=case.book.halts_for(case.strategy.strategy_id, case.alert.symbol),
-        limits=case.situation.limits,
-    )
-
-
-def _held(case: _Case) -> list[Position]:
-    """All open positions of the account, with this signal's as it stands by now."""
-    own = (case.strategy.strategy_id, case.alert.symbol)
-    held = [position for key, position in case.book.open.items() if key != own]
-    return held if case.position is None else [*held, case.position]
-
-
-def _equity(case: _Case) -> Decimal:
-    return case.account.cash + sum((market_value(position, position.mark) for position in _held(case)), ZERO)
-
-
-def fired_at(alert: Alert, now: datetime) -> datetime | None:
-    """When the alert was fired, as far as it says.
-
-    An alert that only carries its bar's time is fired when the bar closes, or during it: it is as young as the bar allows.
-    """
-    if alert.fired_at is not None or alert.bar_at is None:
-        return alert.fired_at
-    timeframe = closest_timeframe(alert.timeframe)
-    length = timedelta(seconds=TIMEFRAMES[timeframe]) if timeframe is not None else timedelta(0)
-    return max(alert.bar_at, min(alert.bar_at + length, now))
-
-
-def _step(case: _Case) -> Step:
+def _step(case: Case) -> Step:
     last = case.orders[-1]
     verdict = Verdict(
         signal_id=case.signal.signal_id,

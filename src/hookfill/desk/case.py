@@ -1,0 +1,123 @@
+"""One signal under decision, and how the risk checks see it (pure)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hookfill.accounts.model import Account, Strategy
+from hookfill.desk.book import Book, capital_of
+from hookfill.desk.model import Order, Situation
+from hookfill.desk.settings import TradingRules
+from hookfill.kernel.money import ZERO
+from hookfill.market.calendar import is_open
+from hookfill.market.model import Instrument, Quote
+from hookfill.market.timeframes import TIMEFRAMES, closest_timeframe
+from hookfill.orders.model import Leg, Plan
+from hookfill.positions.apply import market_value
+from hookfill.positions.model import Position
+from hookfill.risk.model import Entry
+from hookfill.signals.model import Action, Alert, Signal
+
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Case:
+    """One signal under decision; what it changes is collected here and leaves as a ``Step``."""
+
+    book: Book
+    situation: Situation
+    signal: Signal
+    strategy: Strategy
+    rules: TradingRules
+    instrument: Instrument
+    quote: Quote | None
+    plan: Plan
+    account: Account
+    position: Position | None
+    trace: dict[str, Any]
+    changed: list[Position] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    note: str | None = None
+    entered: bool = False
+
+    @property
+    def alert(self) -> Alert:
+        """What is asked."""
+        return self.signal.alert
+
+    @property
+    def now(self) -> datetime:
+        """The moment as of which it is decided."""
+        return self.signal.as_of
+
+    @property
+    def entry(self) -> Leg | None:
+        """The leg that enters; None when the signal only leaves."""
+        return next((leg for leg in self.plan.legs if leg.purpose == "entry"), None)
+
+    @property
+    def exits(self) -> tuple[Leg, ...]:
+        """The legs that leave."""
+        return tuple(leg for leg in self.plan.legs if leg.purpose == "exit")
+
+
+def only_leaves(case: Case) -> bool:
+    """Whether the signal can but close or reduce; what it is for, not whether there is anything to close."""
+    alert = case.alert
+    return alert.action is Action.CLOSE or alert.target_side == 0 or (bool(case.exits) and case.entry is None)
+
+
+def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, resulting: Decimal | None = None) -> Entry:
+    """The case as the risk checks see it, after the legs made so far."""
+    held = held_positions(case)
+    return Entry(
+        now=case.now,
+        symbol=case.alert.symbol,
+        instrument=case.instrument,
+        is_exit=is_exit,
+        fired_at=fired_at(case.alert, case.now),
+        max_lag_seconds=case.alert.max_lag_seconds,
+        alert_price=case.alert.price,
+        quote=case.quote,
+        market_open=is_exit or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
+        quantity=quantity,
+        resulting_quantity=resulting,
+        account_currency=case.account.currency,
+        equity=equity_of(case),
+        committed=sum((capital_of(p) for p in held), ZERO),
+        open_positions=len(held),
+        symbol_positions=sum(p.symbol == case.alert.symbol for p in held),
+        adds_to_position=case.position is not None,
+        orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
+        day_start_balance=case.account.day_start_balance,
+        day_realized=case.account.day_realized,
+        allowed_pairs=case.strategy.allowed_pairs,
+        halts=case.book.halts_for(case.strategy.strategy_id, case.alert.symbol),
+        limits=case.situation.limits,
+    )
+
+
+def held_positions(case: Case) -> list[Position]:
+    """All open positions of the account, with this signal's as it stands by now."""
+    own = (case.strategy.strategy_id, case.alert.symbol)
+    held = [position for key, position in case.book.open.items() if key != own]
+    return held if case.position is None else [*held, case.position]
+
+
+def equity_of(case: Case) -> Decimal:
+    """The account's equity after the legs made so far: cash plus open positions at their marks."""
+    return case.account.cash + sum((market_value(position, position.mark) for position in held_positions(case)), ZERO)
+
+
+def fired_at(alert: Alert, now: datetime) -> datetime | None:
+    """When the alert was fired, as far as it says.
+
+    An alert that only carries its bar's time is fired when the bar closes, or during it: it is as young as the bar allows.
+    """
+    if alert.fired_at is not None or alert.bar_at is None:
+        return alert.fired_at
+    timeframe = closest_timeframe(alert.timeframe)
+    length = timedelta(seconds=TIMEFRAMES[timeframe]) if timeframe is not None else timedelta(0)
+    return max(alert.bar_at, min(alert.bar_at + length, now))
