@@ -22,9 +22,9 @@ _KEYS = {
     "expiration": "expiration expiry expiration_date",
     "quantity": "quantity qty contracts order_contracts order_size vol_lots lots volume size amount",
     "quantity_unit": "currency_type quantity_type qty_type",
-    "price_type": "pricetype price_type",
+    "order_type": "order_type pricetype price_type",
     "price": "price signal_price order_price trigger_price close entry_price",
-    "stop_loss": "sl stop_loss stoploss sl_price stop_loss_price stop_price",
+    "stop_loss": "sl stop_loss stoploss sl_price stop_loss_price stop_price stop",
     "take_profit": "tp take_profit takeprofit tp_price take_profit_price target_price",
     "comment": "comment order_comment alert_message",
     "dedupe_id": "id alert_id signal_id uuid",
@@ -46,17 +46,17 @@ for _name, _keys in _KEYS.items():
         _RANKS[_key] = _RANKS[squash(_key)] = (_name, _rank)
 
 # Objects whose members are read as if they stood beside them.
-_ENVELOPES = frozenset({"strategy", "strategyinfo", "order", "alert", "payload", "data", "position"})
+_ENVELOPES = frozenset({"strategy", "strategyinfo", "order", "alert", "payload", "data"})
 _BAR_KEYS = {"time": "bar_time", "close": "close"}
 _NESTED_RANK = 100
 
-# Stops and targets given as a distance or a trailing rule. Hookfill takes prices; a stop that the user asked for is never dropped
-# silently, so an entry that carries one of these is refused.
+# Stops and targets given as a distance, a trailing rule or in several steps. One price each is understood; a stop that the user
+# asked for is never dropped silently, so an entry that carries one of these is refused.
 _DISTANCE = re.compile(
     r"(?:sl|tp|stoploss|takeprofit|stop|target|trail|trailing|trailingstop|trailingstoploss|tsl)"
     r"(?:pips?|points?|ticks?|percent|percentage|pct|distance|offset|dollars?|usd|r|amount)"
     r"|(?:dollar|percent|percentage|pct|pips?|points?|ticks?)(?:sl|tp|stoploss|takeprofit)"
-    r"|trail(?:trig(?:ger)?|dist|step)|be(?:trig(?:ger)?|offset)|trail|trailingstop|trailingstoploss|trailsl|trailstop|tsl|fsl"
+    r"|trail(?:trig(?:ger)?|dist|step)|be(?:trig(?:ger)?|offset)|(?:sl|tp|stoploss|takeprofit|stop|target)\d|target|trail|trailingstop|trailingstoploss|trailsl|trailstop|tsl|fsl"
 )
 _SYMBOL = re.compile(r"[A-Z0-9._\-:/!^=&]{1,32}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -67,7 +67,7 @@ _LONGEST_LAG_SECONDS = 10_000_000
 
 @dataclass(slots=True)
 class Found:
-    """What an alert holds, by field. ``distance`` names a stop or target that is no price."""
+    """What an alert holds, by field. ``distance`` names a stop or target that can't be taken as one price."""
 
     values: dict[str, object] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def _enter(key: str, inner: Mapping[str, object], found: Found, offset: int) -> 
 
 
 def _note_distance(key: str, value: object, found: Found) -> None:
-    """Remember a stop or target that is no price; zero and false switch it off."""
+    """Remember a stop or target that can't be taken as one price; zero and false switch it off."""
     if len(key) <= 40 and _DISTANCE.fullmatch(squash(key)) and str(value).strip().lower() not in {"0", "0.0", "false", "none"}:
         found.distance = key
 
@@ -200,9 +200,11 @@ def read_level(value: object, name: str, price_key: str) -> Decimal:
         AlertRefused: it is no price, or given as a distance.
     """
     if isinstance(value, dict):
-        value = next((inner for key, inner in value.items() if squash(str(key)) in {price_key, "price"}), None)
-        if value is None:
-            raise _number_refused(f"{name} must be given as a price ({price_key}), not as a distance")
+        members = {squash(str(key)): inner for key, inner in value.items()}
+        trails = any(key.startswith("trail") for key in members) or "trail" in str(members.get("type", "")).lower()
+        value = members.get(price_key, members.get("price"))
+        if value is None or trails:
+            raise _number_refused(f"{name} must be given as a price ({price_key}), not as a distance or a trailing rule")
     return read_price(value, name)
 
 

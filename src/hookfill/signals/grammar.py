@@ -35,6 +35,7 @@ _JSON_SPACE = b" \t\r\n\v\f"
 _PLACEHOLDER = re.compile(rb"\{\{[a-z]")
 _LONGEST_ID = 200
 _PLAIN_UNITS = frozenset({"base", "fixedquantity", "fixed", "contracts", "shares", "lots", "units", "quantity", "qty"})
+_RESTING = frozenset({"limit", "lmt", "limitorder", "stop", "stoporder", "stoplimit", "stopmarket", "sl", "slm", "trailingstop"})
 _SIDES = {
     "long": 1, "buy": 1, "bullish": 1, "bull": 1,
     "flat": 0, "none": 0, "neutral": 0,
@@ -117,7 +118,9 @@ def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
     wish = _read_wish(verb, quantity, position, found)
     fired_at, bar_at, max_lag_seconds = _read_times(values)
     leaves = wish.action is Action.CLOSE or wish.target_side == 0
-    # A stop beside an exit means nothing, and an unusable one must not hold the exit up.
+    # A stop or an order type beside an exit means nothing, and an unusable one must not hold the exit up.
+    if not leaves:
+        _check_order_type(found)
     stop_loss, take_profit = (None, None) if leaves else _read_levels(found)
     get = values.get
     return Alert(
@@ -164,11 +167,18 @@ def _read_times(values: Mapping[str, object]) -> tuple[datetime | None, datetime
     return (None if lag is None else bar_at), bar_at, max_lag_seconds
 
 
+def _check_order_type(found: Found) -> None:
+    """Refuse an entry that is to wait for a price: at the market it would be another trade than the one asked for."""
+    for value in (found.values.get("order_type"), *found.hints):
+        if isinstance(value, str) and squash(value) in _RESTING:
+            raise AlertRefused(Reason.ACTION_UNKNOWN, f"{value[:40]!a} orders are not taken; alerts trade at the market")
+
+
 def _read_levels(found: Found) -> tuple[Decimal | None, Decimal | None]:
     """Stop loss and take profit of an entry; one that is given as a distance is refused, not dropped."""
     if found.distance is not None:
-        advice = "send the stop and the target as prices, for example sl_price=1.0716"
-        raise AlertRefused(Reason.NUMBER_INVALID, f"{found.distance[:40]} is no price; {advice}")
+        advice = "send one stop and one target as prices, for example sl_price=1.0716"
+        raise AlertRefused(Reason.NUMBER_INVALID, f"{found.distance[:40]} can't be taken as a price; {advice}")
     stop, target = found.values.get("stop_loss"), found.values.get("take_profit")
     return (
         None if stop is None else read_level(stop, "stop_loss", "stopprice"),
@@ -277,9 +287,9 @@ def _read_quantity(values: Mapping[str, object], verb: Verb | None, position: Po
 
 
 def _read_own_price(values: Mapping[str, object]) -> Decimal | None:
-    """The price at which the alert fired. Beside a price type (OpenAlgo), zero stands for the market's price."""
+    """The price at which the alert fired. Beside an order type (OpenAlgo), zero stands for the market's price."""
     raw = values.get("price")
-    if raw is None or ("price_type" in values and raw in (0, "0", "0.0", "0.00")):
+    if raw is None or ("order_type" in values and raw in (0, "0", "0.0", "0.00")):
         return None
     return read_price(raw, "price")
 

@@ -124,7 +124,7 @@ class _Form:
     def check_distance(self) -> None:
         """A stop or target that is given as a distance is refused, not dropped."""
         if self._found.distance is not None:
-            self._note(self._found.distance, "Send the stop and the target as prices.")
+            self._note(self._found.distance, "Send one stop and one target as prices.")
 
     def _given(self, names: tuple[str, ...]) -> object:
         """The first of the named members that is neither null nor blank."""
