@@ -22,7 +22,8 @@ _ESCAPED_KEY = re.compile(rb'"((?:[^"\\]|\\.){1,160})("[ \t\r\n]{0,40}:[ \t\r\n]
 _ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _FULL_NAME = re.compile(rb"[\w.\- ]*" + _NAME)
 _QUOTE = re.compile(rb"\\{0,7}[\"']")
-_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+# The look-behind lets each run of backslashes be tried once only, however long it is.
+_QUOTES = {b'"': re.compile(rb'(?<!\\)(\\*)"'), b"'": re.compile(rb"(?<!\\)(\\*)'")}
 _BARE = re.compile(rb"[^\s,;&}\]\"'\\]*")
 _FORM_VALUE = re.compile(rb"[^\s&]*")
 _LONGEST_TEXT = 4_000
@@ -80,12 +81,26 @@ def _value(body: bytes, match: re.Match[bytes], *, is_form: bool) -> tuple[int, 
 
 
 def _string_end(body: bytes, start: int, quote: bytes) -> int:
-    """Where a quoted value ends: at its closing quote, or at the body's end if there is none."""
-    if quote == b'"':
-        text = _STRING.match(body, start)
-        return len(body) if text is None else text.end()
-    end = body.find(quote, start)
-    return len(body) if end < 0 else end
+    r"""Where a value that ``quote`` opened ends: before its closing quote, or at the body's end if there is none.
+
+    In a text within a text a quote stands as ``\"`` and one inside of it as ``\\\"``: how deep the value lies follows from the
+    backslashes of its opening quote.
+    """
+    depth = (len(quote) - 1).bit_length()
+    for match in _QUOTES[quote[-1:]].finditer(body, start):
+        backslashes = len(match[1])
+        if _closes(backslashes, depth):
+            return match.end() - 1 - min(backslashes, len(quote) - 1)
+    return len(body)
+
+
+def _closes(backslashes: int, depth: int) -> bool:
+    """Whether a quote behind so many backslashes ends a text ``depth`` texts deep, or one of those around it."""
+    for _ in range(depth):
+        if backslashes % 2 == 0:
+            return True
+        backslashes = (backslashes - 1) // 2
+    return backslashes % 2 == 0
 
 
 def _container_end(body: bytes, start: int) -> int:
