@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from hookfill.kernel.errors import ConfigurationError
-from hookfill.postgres import binaries, config, postmaster, privileges, server
+from hookfill.postgres import binaries, config, places, postmaster, privileges, server
 from hookfill.postgres.database import embedded, external, resolve
 from hookfill.postgres.model import ServerInfo
 
@@ -39,10 +39,26 @@ def processes(info: ServerInfo) -> list[psutil.Process]:
     return [main, *main.children(recursive=True)]
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that only waits to be reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill(*processes: psutil.Process) -> None:
+    """End processes without a warning, and wait until they have ended."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    while any(is_alive(process) for process in processes):
+        pass
+
+
 def kill_all(info: ServerInfo) -> None:
     """What a power cut does to processes: the postmaster first, so that it can't tidy up."""
-    for process in processes(info):
-        process.kill()
+    kill(*processes(info))
 
 
 @contextmanager
@@ -138,10 +154,10 @@ def test_orphans_of_a_killed_postmaster_are_ended_before_the_next_start(used_hom
     orphans = processes(info)[1:]
     for process in orphans:
         process.suspend()  # an orphan that does not notice by itself, as a busy one would not
-    psutil.Process(info.pid).kill()
+    kill(psutil.Process(info.pid))
     again = server.ensure_running(used_home)
     assert again.pid != info.pid
-    assert not [process for process in orphans if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in orphans if is_alive(process)]
     assert query(again, "SELECT 1") == [(1,)]
 
 
@@ -370,3 +386,19 @@ def test_a_url_of_something_else_is_refused(url: str) -> None:
 @pytest.mark.parametrize(("gibibytes", "expected_mib"), [(0.0625, 32), (0.5, 128), (1, 256), (64, 256)])
 def test_shared_buffers_are_modest(gibibytes: float, expected_mib: int) -> None:
     assert config.shared_buffers_mib(int(gibibytes * 1024**3)) == expected_mib
+
+
+@needs_root
+def test_a_socket_folder_that_somebody_else_has_prepared_is_not_used(
+    used_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "trap"
+    trap.mkdir(mode=0o700)  # of the right mode, but of another user: here root instead of the server's
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    monkeypatch.setattr(places, "_socket_folders", lambda _: [trap, link])
+    info = server.ensure_running(used_home)
+    assert Path(info.host) not in (trap, link)
+    assert Path(info.host).stat().st_uid == info.data_dir.stat().st_uid
+    assert query(info, "SELECT 1") == [(1,)]
+    server.stop(used_home)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from hookfill.postgres.privileges import ServerUser, can_enter, dedicated_user, 
 
 PORT = 5432
 RECORD = "place.json"
+SOCKET_FOLDER_PREFIX = "hookfill-"
 SOCKET_PATH_MAX = 100
 DATA_PATH_MAX = 900
 """PostgreSQL keeps paths in 1,024 bytes and appends to them."""
@@ -88,6 +90,8 @@ def find_places(home: Path) -> Places:
     _refuse_long_path(cluster)
     cluster.mkdir(mode=0o700, exist_ok=True)
     give_to(user, cluster)
+    if not inside:
+        write_private(cluster / "home", f"{folder.parent}\n")  # for whoever wonders whose folder this is
     write_private(folder / RECORD, json.dumps({"cluster": cluster.name if inside else str(cluster)}))
     return Places(folder, cluster, user)
 
@@ -171,33 +175,41 @@ def password(places: Places) -> str:
 
 def socket_folder(places: Places) -> Path:
     """A short folder that only the server's user can enter; made anew if a reboot swept it away."""
-    for parent in _socket_parents():
-        folder = parent / f"hookfill-{short_hash(places.cluster)}"
-        if _make_private(folder, places.user):
+    for folder in _socket_folders(places):
+        try:
+            folder.mkdir(mode=0o700)
+            give_to(places.user, folder)
+        except FileExistsError:
+            pass
+        except OSError:
+            continue
+        if _is_private(folder, places.user):
             return folder
     # Somebody else holds our name in the shared folder: take one that nobody can guess.
-    folder = Path(tempfile.mkdtemp(prefix="hookfill-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX, dir="/tmp"))
     give_to(places.user, folder)
     return folder
 
 
-def _socket_parents() -> list[Path]:
-    """The user's own runtime folder or the system's, then /tmp."""
+def remove_socket_folder(folder: Path, user: ServerUser | None) -> None:
+    """Remove a folder that ``socket_folder`` made; any other is left alone."""
+    if folder.name.startswith(SOCKET_FOLDER_PREFIX) and folder.exists() and _is_private(folder, user):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _socket_folders(places: Places) -> list[Path]:
+    """In the user's own runtime folder or the system's, then in /tmp. None on Windows."""
+    if sys.platform == "win32":
+        return []
     own = "/run" if is_root() else os.environ.get("XDG_RUNTIME_DIR", "")
     parents = [Path(own)] if _PLAIN_PATH.fullmatch(own) and len(own) < SOCKET_PATH_MAX // 2 else []
-    return [*parents, Path("/tmp")]  # noqa: S108 - ownership and mode are checked before use
+    name = f"{SOCKET_FOLDER_PREFIX}{short_hash(places.cluster)}"
+    return [parent / name for parent in (*parents, Path("/tmp"))]  # noqa: S108 - ownership and mode are checked before use
 
 
-def _make_private(folder: Path, user: ServerUser | None) -> bool:
-    """Make the folder, or accept it if it is a real folder of that user's which nobody else can enter."""
+def _is_private(folder: Path, user: ServerUser | None) -> bool:
+    """Whether it is a real folder of that user's, which nobody else can enter and that user can."""
     if sys.platform == "win32":
-        return False
-    try:
-        folder.mkdir(mode=0o700)
-        give_to(user, folder)
-    except FileExistsError:
-        pass
-    except OSError:
         return False
     status = folder.lstat()
     owner = os.geteuid() if user is None else user.uid

@@ -21,7 +21,7 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres import config, postmaster
 from hookfill.postgres.binaries import major_version, program, reachable_folder
 from hookfill.postgres.model import ServerInfo
-from hookfill.postgres.places import PORT, RECORD, Places, find_places, folder_of, password, socket_folder
+from hookfill.postgres.places import PORT, RECORD, Places, find_places, folder_of, password, remove_socket_folder, socket_folder
 from hookfill.postgres.postmaster import Postmaster, ServerStartError
 from hookfill.postgres.privileges import give_to, owner_of, run_as
 
@@ -93,8 +93,6 @@ def remove(home: Path) -> None:
     with _locked(home):
         places = find_places(home)
         shutil.rmtree(places.cluster)
-        if sys.platform != "win32":
-            shutil.rmtree(socket_folder(places), ignore_errors=True)
         for name in (RECORD, "password"):
             (places.folder / name).unlink(missing_ok=True)
 
@@ -158,6 +156,7 @@ def _stop(places: Places, running: Postmaster) -> None:
     done = _run([*command, "-t", str(STOP_TIMEOUT_SECONDS)], places, cwd=places.data)
     if done.returncode != 0:
         postmaster.kill(running.pid, STOP_TIMEOUT_SECONDS)
+    remove_socket_folder(Path(running.socket_folder), places.user)
 
 
 def _create(places: Places, binaries: Path) -> None:
@@ -201,8 +200,8 @@ def _refuse_other_version(places: Places) -> None:
     stored = (places.data / "PG_VERSION").read_text(encoding="utf-8").strip()
     if stored != str(major_version()):
         message = f"The data in {places.data} was written by PostgreSQL {stored}, and this Hookfill brings {major_version()}. "
-        message += "Take a dump with the Hookfill that wrote it and load it into a new home"
-        raise ConfigurationError(message + " (see `hookfill backup --help`), or set another HOOKFILL_HOME.")
+        message += "Dump it with the Hookfill that wrote it (pg_dump) and load the dump into a new home, "
+        raise ConfigurationError(message + "or set another HOOKFILL_HOME.")
 
 
 def _write_settings(places: Places) -> None:
