@@ -92,6 +92,8 @@ def remove(home: Path) -> None:
     stop(home)
     with _locked(home):
         places = find_places(home)
+        if sys.platform != "win32":  # what a server that was killed has left
+            remove_socket_folder(socket_folder(places), places.user)
         shutil.rmtree(places.cluster)
         for name in (RECORD, "password"):
             (places.folder / name).unlink(missing_ok=True)
