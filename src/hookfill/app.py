@@ -147,6 +147,7 @@ def _web_config(application: Router) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,  # paths hold secrets
+        proxy_headers=False,  # the forwarded address is kept with the message, nothing is decided by it
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -1,7 +1,7 @@
-"""HTTP connections with bounds: headers must arrive in time and in size.
+"""HTTP connections with bounds: headers and bodies must arrive in time, and headers in size.
 
-uvicorn bounds neither with its httptools parser, so a sender that drips its headers could hold connections for ever, and one that
-never ends them could fill the memory. Bodies are bounded by the doors (``edge.http``).
+uvicorn bounds neither with its httptools parser, so a sender that drips its request could hold connections for ever, and one that
+never ends its headers could fill the memory. The size of bodies is bounded by the doors (``edge.http``).
 """
 
 import asyncio
@@ -10,22 +10,28 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
+BODY_SECONDS = 30.0
+"""From the last header to the end of the body; TradingView itself gives up after 3 s, a large batch of candles may take a while."""
 HEADER_BYTES = 64 * 1024
+CHECK_SECONDS = 1.0
+"""How often a connection looks at its clock: one timer each, re-armed, instead of two for every request."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that closes connections whose headers are too slow or too large."""
+    """uvicorn's HTTP protocol that closes connections whose request is too slow or whose headers are too large."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._header_bytes = 0
         self._in_headers = True
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """Start the clock for the first request."""
         super().connection_made(transport)
-        self._await_headers()
+        self._deadline = self.loop.time() + HEADER_SECONDS
+        self._check()
 
     def data_received(self, data: bytes) -> None:
         """Count bytes while headers are coming."""
@@ -36,32 +42,33 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request begins: its headers are awaited."""
         super().on_message_begin()
-        if not self._in_headers:
-            self._await_headers()
+        self._in_headers = True
+        self._header_bytes = 0
+        self._deadline = self.loop.time() + HEADER_SECONDS
 
     def on_headers_complete(self) -> None:
-        """Headers are in: from here on the door watches the body."""
+        """Headers are in: the body is awaited."""
         self._in_headers = False
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._deadline = self.loop.time() + BODY_SECONDS
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is in: from here on the answer is ours to give, and uvicorn watches idle connections."""
+        self._deadline = None
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         super().connection_lost(exc)
 
-    def _await_headers(self) -> None:
-        self._in_headers = True
-        self._header_bytes = 0
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        if self._in_headers and not self.transport.is_closing():
+    def _check(self) -> None:
+        if self._deadline is not None and self.loop.time() > self._deadline:
+            self._timer = None
             self.transport.close()
+        else:
+            self._timer = self.loop.call_later(CHECK_SECONDS, self._check)

@@ -1,6 +1,8 @@
-"""What every door does with HTTP: read a bounded body in bounded time, keep the headers worth keeping, answer JSON."""
+"""What every door does with HTTP: read a bounded body, keep the headers worth keeping, answer JSON.
 
-import asyncio
+``edge.guard`` bounds how long a body may take.
+"""
+
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +18,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY_SECONDS = 10.0
-"""How long a sender may take for its body; TradingView itself gives up after 3 s."""
-
 _KEPT_HEADERS = frozenset(
     {b"user-agent", b"x-forwarded-for", b"x-real-ip", b"x-request-id", b"content-length", b"content-encoding"}
 )
@@ -30,7 +29,7 @@ class BodyTooLarge(HookfillError):
 
 
 class BodyIncomplete(HookfillError):
-    """The sender went away or took too long; ``received`` is what did arrive."""
+    """The sender went away, or was cut off for taking too long; ``received`` is what did arrive."""
 
     def __init__(self, text: str, received: bytes) -> None:
         super().__init__(text)
@@ -71,7 +70,7 @@ class Request:
 
 
 async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
-    """Read the body up to ``limit`` bytes and at most ``BODY_SECONDS`` long; a problem is kept in ``Request.refusal``."""
+    """Read the body up to ``limit`` bytes; a problem is kept in ``Request.refusal``."""
     received_at = utc_now()
     headers = dict(scope["headers"])
     body = b""
@@ -91,25 +90,20 @@ async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) 
         raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise BodyIncomplete("The sender went away before its body was complete: send it again.", b"".join(chunks))
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limit:
-                    raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
-                if not message.get("more_body"):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    except TimeoutError:
-        text = f"The body was not complete after {BODY_SECONDS:g} s: send it again."
-        raise BodyIncomplete(text, b"".join(chunks)) from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyIncomplete("The sender went away or was too slow: send the message again.", b"".join(chunks))
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def respond(send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-    """Answer with a JSON body."""
+    """Answer with a JSON body; a sender that is gone by now gets none."""
     await send(
         {
             "type": "http.response.start",

@@ -1,7 +1,8 @@
 """``POST /api/v1/webhooks/tv/{webhook_secret}``: TradingView's own door; the secret in the path is all a user can set.
 
-Always 200, whatever came in: TradingView drops alerts for good on a 4xx. An unknown secret gets the same answer as a known one after the
-same time, and leaves nothing behind. Only when neither database nor spool can hold the message, 503 makes TradingView resend.
+Always 200, whatever came in: TradingView drops alerts for good on a 4xx. An unknown secret gets the same answer as a known one
+after the same time, and leaves nothing behind. Only when neither database nor spool can hold the message, 503 makes TradingView
+resend.
 """
 
 import asyncpg

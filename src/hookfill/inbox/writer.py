@@ -23,6 +23,8 @@ from hookfill.kernel.reasons import Reason
 
 ANSWER_SECONDS = 1.0
 RETRY_SECONDS = 0.25
+NOTIFY_SECONDS = 0.005
+"""The shortest time between two notifications of the desk: the first goes out at once, a burst costs few."""
 MAX_BATCH = 500
 MAX_WAITING = 50_000
 _LOG = structlog.get_logger("hookfill.inbox")
@@ -254,6 +256,7 @@ class Writer:
                 connection = connection or await self.connect()
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await store.wake_desk(connection)
+                await asyncio.sleep(NOTIFY_SECONDS)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
                 if connection is not None:
