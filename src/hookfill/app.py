@@ -202,11 +202,12 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
     desk_connect: Callable[[], Awaitable[asyncpg.Connection]] = partial(connect, database, name="desk wake")
     worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
-            loop.add_signal_handler(number, worker.stop)
-    if is_tied:
+    if is_tied:  # a terminal sends Ctrl-C to all: only the parent says when it is over
         loop.run_in_executor(None, _stop_at_end_of_input, loop, worker)
+    else:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
+                loop.add_signal_handler(number, worker.stop)
     on_ready(Listening("", os.getpid()))
     try:
         await worker.run()
