@@ -40,7 +40,7 @@ class Spool:
         Raises:
             SpoolFull: the bound is reached or the disk refuses the write.
         """
-        content = orjson.dumps([_to_json(delivery) for delivery in deliveries])
+        content = orjson.dumps([_to_json(delivery) for delivery in deliveries], default=str)
         if self._bytes + len(content) > self._max_bytes:
             raise SpoolFull("The spool is full: bring the database back, or raise HOOKFILL_SPOOL_MAX_BYTES.")
         target = self._folder / f"{new_id()}.batch"

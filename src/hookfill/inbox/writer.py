@@ -41,11 +41,12 @@ class _Lane:
         self._waiting: deque[tuple[Delivery | None, asyncio.Future[Receipt]]] = deque()
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
+        self._loop = asyncio.get_running_loop()
 
     def put(self, delivery: Delivery | None) -> asyncio.Future[Receipt]:
         if len(self._waiting) >= MAX_WAITING:
             raise SpoolFull("Too many messages wait for the database: slow down, or give the database more power.")
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting.append((delivery, future))
         self._wake.set()
         return future

@@ -27,7 +27,7 @@ _KEYS = {
     "stop_loss": "sl stop_loss stoploss sl_price stop_loss_price stop_price stop",
     "take_profit": "tp take_profit takeprofit tp_price take_profit_price target_price",
     "comment": "comment order_comment alert_message",
-    "dedupe_id": "id alert_id signal_id uuid",
+    "dedupe_id": "id alert_id uuid",
     "timeframe": "timeframe interval tf",
     "fired_at": "timenow timestamp fired_at alert_time sent_at",
     "bar_at": "time bar_time",
