@@ -11,13 +11,14 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import asyncpg
 import psycopg
 import pytest
 from psycopg import sql
+from support.server import LIVE
 
 from hookfill.postgres import database as databases
 from hookfill.postgres import migrate, server
@@ -26,6 +27,23 @@ from hookfill.postgres.pool import connect, open_pool
 
 TEMPLATE = "migrated"
 _numbers = itertools.count(1)
+_SHOWN_LOG = 20_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make chaos` gives this option."""
+    parser.addoption("--chaos-long", action="store_true", help="run the survival tests in their long form (minutes)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failing test what the servers that it runs have said."""
+    report = yield
+    if report.failed:
+        for server_process in LIVE:
+            log = server_process.output()[-_SHOWN_LOG:]
+            report.sections.append((f"hookfill serve, process {server_process.pid}", log))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +112,13 @@ def fresh_database(administration: psycopg.Connection, postgres: ServerInfo, tem
 @pytest.fixture
 def database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
     """A fresh, migrated, empty database of this test's own."""
+    with fresh_database(administration, postgres, TEMPLATE) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
+    """The same for all tests of a module, which share a server process on it and use accounts of their own."""
     with fresh_database(administration, postgres, TEMPLATE) as database:
         yield database
 
