@@ -17,25 +17,26 @@ class InvalidTime(HookfillError, ValueError):
     """A time can't be read or lies outside 1990 to 2100."""
 
 
-def parse_time(value: object, name: str = "time") -> datetime:
+def parse_time(value: object, name: str = "time", *, needs_zone: bool = False) -> datetime:
     """Read a moment; the result is UTC.
 
     Args:
         value: ISO 8601 text (without a zone it is UTC, as TradingView's placeholders are), or Unix seconds or milliseconds as a
             number or as digits. Seconds and milliseconds can't be confused: in 1990 to 2100 their ranges lie apart.
         name: the field's name, for the error text.
+        needs_zone: refuse ISO 8601 text without a zone, where guessing it would shift what the time belongs to.
 
     Raises:
         InvalidTime: anything else, or a time before 1990 or from 2100 on.
     """
     if isinstance(value, str):
-        return _from_text(value, name)
+        return _from_text(value, name, needs_zone=needs_zone)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidTime(f"{name} must be a time; send ISO 8601 text or Unix seconds or milliseconds.")
     return _from_number(value, name)
 
 
-def _from_text(value: str, name: str) -> datetime:
+def _from_text(value: str, name: str, *, needs_zone: bool) -> datetime:
     """ISO 8601, or digits."""
     text = value.strip()
     if len(text) > 40:
@@ -50,6 +51,8 @@ def _from_text(value: str, name: str) -> datetime:
     # The year is checked before the conversion, which would overflow in years 1 and 9999.
     if not EARLIEST.year - 1 <= moment.year <= LATEST.year:
         raise _out_of_range(name)
+    if moment.tzinfo is None and needs_zone:
+        raise InvalidTime(f"{name} has no zone; end it with Z for UTC, or with an offset such as +02:00.")
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if not EARLIEST <= moment < LATEST:
         raise _out_of_range(name)

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from hookfill.kernel.money import MAX_PRICE, InvalidNumber, decimal_from
+from hookfill.kernel.money import MAX_PRICE, ZERO, InvalidNumber, decimal_from
 from hookfill.kernel.times import InvalidTime, parse_time
 from hookfill.market.model import Candle
-from hookfill.market.timeframes import InvalidTimeframe, bar_close, bar_seconds, normalize_timeframe
+from hookfill.market.timeframes import InvalidTimeframe, bar_close, normalize_timeframe
 
 MOST_CANDLES = 50_000
 MOST_ERRORS = 100
 """How many faults are listed; the first ones are enough to mend a batch."""
 MAX_VOLUME = 2**63 - 1
-_PRICES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,39 +64,62 @@ def read_candle(entry: Mapping[str, Any], now: datetime) -> Candle:
     """One candle."""
     if not isinstance(entry, dict):
         raise _Invalid("", "A candle is an object.")
-    symbol = _symbol(entry.get("symbol"))
+    get = entry.get
+    symbol = _symbol(get("symbol"))
+    timeframe = _timeframe(get("timeframe"))
+    opened_at = _opened_at(get("timestamp"))
+    closes_at = bar_close(timeframe, opened_at)
+    if opened_at - now > closes_at - opened_at:
+        raise _Invalid("timestamp", "The bar lies more than one bar in the future: send UTC, or the zone's offset with the time.")
+    opening = _price(get("open"), "open")
+    high = _price(get("high"), "high")
+    low = _price(get("low"), "low")
+    close = _price(get("close"), "close")
+    if not (low <= opening <= high and low <= close <= high):
+        _check_bounds(opening, high, low, close)
+    return Candle(symbol, timeframe, opened_at, closes_at, opening, high, low, close, _volume(get("volume")))
+
+
+_MISSING = "This field is required."
+
+
+@lru_cache(maxsize=1024)
+def _known_timeframe(text: str | int) -> str:
+    return normalize_timeframe(text)
+
+
+def _timeframe(value: object) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise _Invalid("timeframe", _MISSING if value is None else "Send a timeframe such as M1, 5 or 1h.")
     try:
-        timeframe = normalize_timeframe(_present(entry, "timeframe"))
+        return _known_timeframe(value)
     except InvalidTimeframe as error:
         raise _Invalid("timeframe", str(error)) from None
+
+
+def _opened_at(value: object) -> datetime:
+    if value is None:
+        raise _Invalid("timestamp", _MISSING)
     try:
-        opened_at = parse_time(_present(entry, "timestamp"), "timestamp")
+        return parse_time(value, "timestamp", needs_zone=True)
     except InvalidTime as error:
         raise _Invalid("timestamp", str(error)) from None
-    if opened_at > now + timedelta(seconds=bar_seconds(timeframe)):
-        raise _Invalid("timestamp", "The bar lies more than one bar in the future: send UTC, or the zone's offset with the time.")
-    opening, high, low, close = (_price(entry, name) for name in _PRICES)
-    _check_bounds(opening, high, low, close)
-    volume = _volume(entry.get("volume"))
-    return Candle(symbol, timeframe, opened_at, bar_close(timeframe, opened_at), opening, high, low, close, volume)
-
-
-def _present(entry: Mapping[str, Any], name: str) -> Any:
-    value = entry.get(name)
-    if value is None:
-        raise _Invalid(name, "This field is required.")
-    return value
 
 
 def _symbol(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value.strip()) <= 32:
-        raise _Invalid("symbol", "Send a symbol of 1 to 32 characters.")
+        raise _Invalid("symbol", _MISSING if value is None else "Send a symbol of 1 to 32 characters.")
     return value.strip().upper()
 
 
-def _price(entry: Mapping[str, Any], name: str) -> Decimal:
+def _price(value: object, name: str) -> Decimal:
+    # What strict JSON brings is finite: the common case needs no more than its bounds.
+    if type(value) is Decimal and ZERO < value <= MAX_PRICE:
+        return value
+    if value is None:
+        raise _Invalid(name, _MISSING)
     try:
-        price = decimal_from(_present(entry, name), name, limit=MAX_PRICE)
+        price = decimal_from(value, name, limit=MAX_PRICE)
     except InvalidNumber as error:
         raise _Invalid(name, str(error)) from None
     if price <= 0:
@@ -114,8 +137,8 @@ def _check_bounds(opening: Decimal, high: Decimal, low: Decimal, close: Decimal)
 
 
 def _volume(value: object) -> int | None:
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= MAX_VOLUME):
+        return value
     try:
         number = decimal_from(value, "volume", limit=Decimal(MAX_VOLUME))
     except InvalidNumber as error:
