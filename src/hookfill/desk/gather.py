@@ -46,7 +46,7 @@ async def gather(
         horizon: prices up to here exist for the account (now, or the simulated time), UTC.
         most_signals: how many pending signals are folded at most.
     """
-    account = _account(account_row)
+    account = account_from(account_row)
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
     positions = await _positions(connection, account_id)
@@ -76,7 +76,8 @@ async def gather(
     )
 
 
-def _account(row: Mapping[str, Any]) -> Account:
+def account_from(row: Mapping[str, Any]) -> Account:
+    """An account from its row."""
     return Account(
         account_id=row["account_id"],
         currency=row["currency"],

@@ -1,7 +1,9 @@
 -- name: flush_batch
--- Store a batch of deliveries in one commit: gate keys, messages and signals together. Returns the admitted message ids.
--- Keys are upserted in order so that two writers never wait for each other in a circle. A delivery that is here already (its
--- batch was committed but the answer got lost) changes nothing.
+-- Store a batch of deliveries in one commit: gate keys, messages and signals together. Returns the duplicates, each with the
+-- signal of the delivery that it repeats.
+-- The gate's row is returned in any case: within the window it is still the first delivery's, and who finds itself there is
+-- fresh. Keys are upserted in order so that two writers never wait for each other in a circle. A delivery that is here already
+-- (its batch was committed but the answer got lost) changes nothing.
 WITH incoming AS (
     SELECT *
     FROM unnest(
@@ -15,25 +17,28 @@ WITH incoming AS (
         error, gate_key, seen_us, is_repeat, signal_id, symbol, action, alert, status, signal_reason, error_message,
         experiment_id, variant
     )
-), admitted AS (
+), held AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
     SELECT account_id, gate_key, seen_us, message_id, signal_id
     FROM incoming
     WHERE gate_key IS NOT NULL AND NOT is_repeat
     ORDER BY account_id, gate_key
     ON CONFLICT (account_id, key) DO UPDATE
-    SET seen_us = excluded.seen_us, message_id = excluded.message_id, signal_id = excluded.signal_id
-    WHERE gate.seen_us < excluded.seen_us - :window_us::bigint
-    RETURNING message_id
+    SET seen_us = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.seen_us ELSE gate.seen_us END,
+        message_id = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.message_id ELSE gate.message_id END,
+        signal_id = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.signal_id ELSE gate.signal_id END
+    RETURNING account_id, key, message_id, signal_id
 ), judged AS (
-    SELECT incoming.*, gate_key IS NULL OR admitted.message_id IS NOT NULL AS is_fresh
-    FROM incoming LEFT JOIN admitted USING (message_id)
+    SELECT incoming.*, gate_key IS NULL OR held.message_id = incoming.message_id AS is_fresh, held.signal_id AS first_signal_id
+    FROM incoming LEFT JOIN held ON held.account_id = incoming.account_id AND held.key = incoming.gate_key
 ), stored AS (
     INSERT INTO messages (
-        account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason, error
+        account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason, error,
+        signal_id
     )
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb, body, received_at, as_of,
-           CASE WHEN is_fresh THEN state ELSE 'duplicate' END, reason, error
+           CASE WHEN is_fresh THEN state ELSE 'duplicate' END, reason, error,
+           CASE WHEN is_fresh THEN signal_id ELSE first_signal_id END
     FROM judged
     ON CONFLICT (account_id, message_id) DO NOTHING
 ), signalled AS (
@@ -47,13 +52,7 @@ WITH incoming AS (
     WHERE signal_id IS NOT NULL AND is_fresh
     ON CONFLICT (account_id, signal_id) DO NOTHING
 )
-SELECT message_id FROM admitted;
-
--- name: first_of_keys
--- For duplicates: the message and signal that hold their keys.
-SELECT gate.account_id, gate.key, gate.message_id, gate.signal_id
-FROM unnest(:account_ids::uuid[], :keys::bytea[]) AS asked (account_id, key)
-JOIN gate ON gate.account_id = asked.account_id AND gate.key = asked.key;
+SELECT message_id, first_signal_id FROM judged WHERE NOT is_fresh;
 
 -- name: commit_decoy
 -- A commit that costs what a stored message costs and stores nothing: unknown webhook secrets take as long as known ones.

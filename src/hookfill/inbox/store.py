@@ -1,6 +1,6 @@
 """Runs the inbox's statements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -78,25 +78,15 @@ async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery]) 
     """
     columns = _columns(deliveries, _repeats(deliveries))
     rows = await connection.fetch(SQL.flush_batch.sql, *columns, WINDOW_US)
-    admitted = {row[0] for row in rows}
-    barred = [d for d in deliveries if d.gate_key is not None and d.message_id not in admitted]
-    firsts = await _first_of_keys(connection, barred) if barred else {}
-    receipts = []
-    for delivery in deliveries:
-        own_signal = delivery.signal.signal_id if delivery.signal is not None else None
-        first = firsts.get((delivery.account_id, delivery.gate_key))
-        if first is None or first[0] == delivery.message_id:
-            receipts.append(Receipt(fresh=True, signal_id=own_signal))
-        else:
-            receipts.append(Receipt(fresh=False, signal_id=first[1]))
-    return receipts
+    firsts: dict[UUID, UUID | None] = {row["message_id"]: row["first_signal_id"] for row in rows}
+    return [_receipt(delivery, firsts) for delivery in deliveries]
 
 
-async def _first_of_keys(
-    connection: asyncpg.Connection, barred: Sequence[Delivery]
-) -> dict[tuple[UUID, bytes | None], tuple[UUID, UUID | None]]:
-    rows = await connection.fetch(SQL.first_of_keys.sql, [d.account_id for d in barred], [d.gate_key for d in barred])
-    return {(row["account_id"], row["key"]): (row["message_id"], row["signal_id"]) for row in rows}
+def _receipt(delivery: Delivery, firsts: Mapping[UUID, UUID | None]) -> Receipt:
+    """The answer for one delivery, given the duplicates' first signals by message."""
+    if delivery.message_id in firsts:
+        return Receipt(fresh=False, signal_id=firsts[delivery.message_id])
+    return Receipt(fresh=True, signal_id=delivery.signal.signal_id if delivery.signal is not None else None)
 
 
 async def commit_decoy(connection: asyncpg.Connection) -> None:

@@ -34,6 +34,7 @@ CREATE TABLE accounts (
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX accounts_one_default ON accounts (user_id) WHERE is_default;
+CREATE INDEX accounts_by_user ON accounts (user_id);
 COMMENT ON COLUMN accounts.balance IS 'starting cash plus realised profit and loss, net of commissions';
 COMMENT ON COLUMN accounts.day IS 'the day, in time_zone, to which day_start_balance and day_realized belong';
 COMMENT ON COLUMN accounts.timeline_at IS 'the latest moment (signal or bar) that has been decided';
@@ -75,10 +76,13 @@ CREATE TABLE messages (
     state        text NOT NULL,
     reason       text,
     error        text,
+    signal_id    uuid,
     stored_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (account_id, message_id)
 );
 CREATE INDEX messages_quarantined ON messages (account_id, message_id) WHERE state IN ('malformed', 'refused');
+CREATE INDEX messages_duplicates ON messages (account_id, signal_id) WHERE state = 'duplicate';
+COMMENT ON COLUMN messages.signal_id IS 'the signal that the message became, or, of a duplicate, the first delivery''s';
 COMMENT ON COLUMN messages.as_of IS 'the moment as of which the message is judged: received_at, or its own time for history';
 
 CREATE TABLE gate (

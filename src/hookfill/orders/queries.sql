@@ -1,0 +1,35 @@
+-- name: list_orders
+-- A user's orders, newest first, optionally of one status. Each account gives its newest by primary key; then they are merged.
+SELECT page.*, strategies.name AS strategy_name
+FROM (
+    SELECT newest.*
+    FROM accounts
+    CROSS JOIN LATERAL (
+        SELECT * FROM orders
+        WHERE orders.account_id = accounts.account_id AND (:status::text IS NULL OR orders.status = :status::text)
+        ORDER BY order_id DESC
+        LIMIT :limit::bigint + :offset::bigint
+    ) AS newest
+    WHERE accounts.user_id = :user_id::uuid
+    ORDER BY order_id DESC
+    LIMIT :limit::bigint OFFSET :offset::bigint
+) AS page
+LEFT JOIN strategies USING (account_id, strategy_id)
+ORDER BY page.order_id DESC;
+
+-- name: orders_of_signal
+-- The orders that one signal led to, newest first.
+SELECT orders.*, strategies.name AS strategy_name
+FROM accounts
+JOIN orders USING (account_id)
+LEFT JOIN strategies ON strategies.account_id = orders.account_id AND strategies.strategy_id = orders.strategy_id
+WHERE accounts.user_id = :user_id::uuid AND orders.signal_id = :signal_id::uuid
+  AND (:status::text IS NULL OR orders.status = :status::text)
+ORDER BY order_id DESC
+LIMIT :limit::bigint OFFSET :offset::bigint;
+
+-- name: fills_of_orders
+SELECT fills.*
+FROM unnest(:account_ids::uuid[], :order_ids::uuid[]) AS asked (account_id, order_id)
+JOIN fills ON fills.account_id = asked.account_id AND fills.order_id = asked.order_id
+ORDER BY fills.order_id, fills.fill_id;

@@ -1,0 +1,90 @@
+"""Reads orders and their fills back, as their owner sees them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from hookfill.postgres.sql import load
+
+SQL = load(__package__)
+
+_ORDER = (
+    "account_id",
+    "strategy_id",
+    "strategy_name",
+    "signal_id",
+    "position_id",
+    "client_order_id",
+    "symbol",
+    "side",
+    "order_type",
+    "purpose",
+    "exit_reason",
+    "quantity",
+    "limit_price",
+    "stop_price",
+    "status",
+    "filled_quantity",
+    "average_fill_price",
+    "reason",
+    "as_of",
+    "created_at",
+)
+_FILL = (
+    "quantity",
+    "price",
+    "commission",
+    "realized_pnl",
+    "price_source",
+    "bar_low",
+    "bar_high",
+    "filled_at",
+    "created_at",
+)
+
+
+async def list_orders(
+    connection: asyncpg.Connection,
+    user_id: UUID,
+    *,
+    signal_id: UUID | None = None,
+    status: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """A user's orders with their fills, newest first (by ``as_of``, the moment as of which they were made).
+
+    Args:
+        connection: any connection of ours.
+        user_id: whose orders.
+        signal_id: only those that this signal led to; exits that a rule made belong to no signal.
+        status: only those in one state of the order's lifecycle.
+        limit: how many at most.
+        offset: how many of the newest to leave out.
+
+    Each has ``id, account_id, strategy_id, strategy_name, signal_id, position_id, client_order_id, symbol, side, order_type,
+    purpose, exit_reason, quantity, limit_price, stop_price, status, filled_quantity, average_fill_price, reason, as_of, created_at,
+    fills``; each fill ``id, quantity, price, commission, realized_pnl, price_source, bar_low, bar_high, filled_at, created_at``.
+    Amounts are Decimal in the account's currency. Times are UTC: ``filled_at`` as of which it filled, ``created_at`` by the wall
+    clock.
+    """
+    if signal_id is None:
+        rows = await connection.fetch(SQL.list_orders.sql, status, limit, offset, user_id)
+    else:
+        rows = await connection.fetch(SQL.orders_of_signal.sql, user_id, signal_id, status, limit, offset)
+    return await with_fills(connection, rows)
+
+
+async def with_fills(connection: asyncpg.Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Order rows (all columns of ``orders`` and ``strategy_name``) as ``list_orders`` shows them."""
+    fills: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    if rows:
+        found = await connection.fetch(
+            SQL.fills_of_orders.sql, [row["account_id"] for row in rows], [row["order_id"] for row in rows]
+        )
+        for fill in found:
+            fills[fill["order_id"]].append({"id": fill["fill_id"], **{name: fill[name] for name in _FILL}})
+    return [{"id": row["order_id"], **{name: row[name] for name in _ORDER}, "fills": fills[row["order_id"]]} for row in rows]
