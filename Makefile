@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths bench chaos lock format clean
+.PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths check-reference reference bench chaos lock format clean
 
 help: ## list these tasks
 	@printf 'Usage: make TASK [ARGS="…"]\n\n'
@@ -30,7 +30,7 @@ run: setup ## start the server (ARGS="--port 8001")
 test: setup ## run the test suite (ARGS="tests/risk")
 	@.venv/bin/python -m pytest $(WORKERS) $(ARGS)
 
-check: check-format check-lint check-types check-imports check-lengths ## formatting, lint, types, import contracts, lengths
+check: check-format check-lint check-types check-imports check-lengths check-reference ## formatting, lint, types, imports, lengths, reference pages
 
 check-format: setup
 	@.venv/bin/ruff format --check .
@@ -46,6 +46,12 @@ check-imports: setup
 
 check-lengths: setup
 	@.venv/bin/python tools/ratchet.py
+
+check-reference: setup
+	@.venv/bin/python tools/reference.py --check
+
+reference: setup ## write docs/reference from the tables in the code
+	@.venv/bin/python tools/reference.py
 
 bench: setup ## measure, each figure against a reference measured in the same run
 	@.venv/bin/python -m benchmarks $(ARGS)
