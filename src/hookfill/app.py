@@ -29,6 +29,7 @@ from hookfill.home import Home
 from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.errors import ConfigurationError
+from hookfill.market.calendar import load_exchange_sessions
 from hookfill.postgres import server
 from hookfill.postgres.audit import audit_durability
 from hookfill.postgres.database import resolve
@@ -208,6 +209,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
                 loop.add_signal_handler(number, worker.stop)
+    await asyncio.to_thread(load_exchange_sessions)  # half a second now rather than at the first alert about a share
     on_ready(Listening("", os.getpid()))
     try:
         await worker.run()

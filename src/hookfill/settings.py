@@ -42,6 +42,19 @@ class Time(StrEnum):
     MESSAGES = "messages"
 
 
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "LogLevel | None":
+        return next((level for level in cls if level.value == str(value).lower()), None)
+
+
 class Settings(BaseSettings):
     """The settings of one process, read from the environment."""
 
@@ -96,6 +109,11 @@ class Settings(BaseSettings):
         False,
         validation_alias=AliasChoices("HOOKFILL_ALLOW_UNSAFE_DATABASE", "allow_unsafe_database"),
         description="Run although fsync, full_page_writes or synchronous_commit is off; acknowledged alerts may then be lost.",
+    )
+    log_level: LogLevel = Field(
+        LogLevel.INFO,
+        validation_alias=AliasChoices("HOOKFILL_LOG_LEVEL", "log_level"),
+        description="What is logged to standard error: debug, info, warning or error, and what is graver.",
     )
     spool_max_bytes: int = Field(
         1 << 30,

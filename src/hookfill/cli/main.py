@@ -1,35 +1,34 @@
-"""The command line's entry point."""
+"""The command line's entry point: puts the commands together.
 
-from pathlib import Path
+Commands import what they need when they run: ``hookfill --help`` loads neither web server nor database.
+"""
 
 import typer
 
-from hookfill.app import Listening, serve_api, serve_worker
-from hookfill.home import Home
-from hookfill.settings import Settings
+from hookfill.cli.common import Group
+from hookfill.cli.demo import demo
+from hookfill.cli.serve import serve
 
-app = typer.Typer()
+app = typer.Typer(
+    cls=Group,
+    name="hookfill",
+    help="Every alert kept, explained and filled exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
-def main() -> None: ...
+def main() -> None:
+    """Every alert kept, explained and filled exactly once."""
 
 
-@app.command()
-def serve(host: str = "", port: int = -1, home: Path = None, role: str = "all", tied: bool = False) -> None:
-    given = {"host": host or None, "port": port if port >= 0 else None, "home": home}
-    settings = Settings(**{k: v for k, v in given.items() if v is not None})
-    place = Home.at(settings.home)
-    import uvloop
-
-    def ready(l: Listening) -> None:
-        print(f"Hookfill listens on {l.url}", flush=True)
-
-    if role == "worker":
-        uvloop.run(serve_worker(settings, place, is_tied=tied, on_ready=lambda l: None))
-    else:
-        uvloop.run(serve_api(settings, place, with_worker=role == "all", on_ready=ready))
+app.command()(serve)
+app.command()(demo)
 
 
 def run() -> None:
+    """The console script."""
     app()

@@ -1,0 +1,107 @@
+"""``hookfill serve``: the server and its worker."""
+
+import signal
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hookfill.cli.common import HomeOption, JsonOption, read_settings, start_logging
+
+if TYPE_CHECKING:
+    from hookfill.app import Listening
+    from hookfill.home import Home
+    from hookfill.settings import Settings
+
+
+class Role(StrEnum):
+    """Which part of the server this process is."""
+
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: HOOKFILL_HOST, else 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any free one; default: HOOKFILL_PORT, else 8000.")
+    ] = None,
+    home: HomeOption = None,
+    role: Annotated[Role, typer.Option(help="api: doors and API only; worker: decisions only; all: both.")] = Role.ALL,
+    as_json: JsonOption = False,
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM; what it has accepted by then is finished first."""
+    guard = _Guard(is_deaf=tied)
+    from hookfill.app import serve_api, serve_worker
+    from hookfill.home import Home
+
+    settings = read_settings(home, host=host, port=port)
+    start_logging(settings)
+    place = Home.at(settings.home)
+
+    def ready(listening: "Listening") -> None:
+        guard.hand_over()
+        if not tied:
+            _announce(listening, settings, place, as_json=as_json)
+
+    if role is Role.WORKER:
+        _run(serve_worker(settings, place, is_tied=tied, on_ready=ready))
+    else:
+        _run(serve_api(settings, place, with_worker=role is Role.ALL, on_ready=ready))
+
+
+class _Guard:
+    """What Ctrl-C and SIGTERM do: end the start-up; once the server is up it handles them itself and finishes what it has.
+
+    The web server raises the signal that ended it once more when it has drained; by then there is nothing left to interrupt. A
+    worker that is tied to its server is deaf to both: a terminal sends Ctrl-C to all, and the server says when it is over.
+    """
+
+    def __init__(self, *, is_deaf: bool) -> None:
+        self._is_over = is_deaf
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def hand_over(self) -> None:
+        """The server is up."""
+        self._is_over = True
+
+    def _handle(self, number: int, _frame: object) -> None:
+        if not self._is_over:
+            raise SystemExit(128 + number)
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        import asyncio
+
+        asyncio.run(main)
+        return
+    import uvloop
+
+    uvloop.run(main)
+
+
+def _announce(listening: "Listening", settings: "Settings", home: "Home", *, as_json: bool) -> None:
+    from hookfill.cli.show import print_json
+
+    if as_json:
+        print_json({"url": listening.url or None, "pid": listening.pid}, on_one_line=True)
+        return
+    if not listening.url:
+        print(f"Hookfill's worker runs (process {listening.pid}).", flush=True)
+        return
+    lines = [
+        f"Hookfill is ready: {listening.url}",
+        f"  signed webhook   {(settings.base_url or listening.url).rstrip('/')}/webhook",
+        "  TradingView      hookfill strategies create NAME prints a strategy's own URL",
+        "  owner's token    hookfill token",
+        f"  data             {home.folder}",
+    ]
+    if settings.is_simulated:
+        lines.append("  time             simulated: messages carry it")
+    print("\n".join(lines), flush=True)
