@@ -17,6 +17,7 @@ from hookfill.kernel.ids import NIL
 from hookfill.kernel.money import ZERO
 from hookfill.positions.apply import market_value, unrealized
 from hookfill.positions.model import Position
+from hookfill.postgres.snapshot import snapshot
 from hookfill.postgres.sql import load
 from hookfill.risk.model import limits_from
 
@@ -38,13 +39,15 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID) -> list
     Raises:
         ConfigurationError: an account's limits can't be read.
     """
-    rows = await connection.fetch(SQL.accounts_now.sql, user_id)
-    account_ids = [row["account_id"] for row in rows]
+    async with snapshot(connection):
+        rows = await connection.fetch(SQL.accounts_now.sql, user_id)
+        account_ids = [row["account_id"] for row in rows]
+        held = await connection.fetch(SQL.open_positions_of.sql, account_ids)
+        paid = {row["account_id"]: row["commission"] for row in await connection.fetch(SQL.commissions_of.sql, account_ids)}
+        halts = await connection.fetch(SQL.halts_of.sql, account_ids)
     positions: dict[UUID, list[Position]] = {account_id: [] for account_id in account_ids}
-    for row in await connection.fetch(SQL.open_positions_of.sql, account_ids):
+    for row in held:
         positions[row["account_id"]].append(position_from(row))
-    paid = {row["account_id"]: row["commission"] for row in await connection.fetch(SQL.commissions_of.sql, account_ids)}
-    halts = await connection.fetch(SQL.halts_of.sql, account_ids)
     return [
         {
             "id": row["account_id"],
@@ -105,25 +108,24 @@ async def activity(connection: asyncpg.Connection, user_id: UUID, *, since: date
         ``alerts, duplicates, malformed, refused`` (messages at the alert doors); ``discarded, rejected, executed, failed, pending``
         (signals; like all that is not said otherwise: counts); ``discarded_reasons, rejected_reasons`` {code: count}; ``orders,
         fills, positions_opened, positions_closed, exits`` {reason: count}; ``realized_pnl`` (Decimal, net of commission);
-        ``equity`` (Decimal, now; None when the accounts differ in currency), ``currency``; ``alert_to_fill_ms`` {p50, p99} (float, from a live
-        alert's arrival to its fill; None without any).
+        ``equity`` (Decimal, now; None when the accounts differ in currency), ``currency``; ``alert_to_fill_ms`` {p50, p99} (from a
+        live alert's arrival to its fill; None without any).
     """
-    accounts = await account_summary(connection, user_id)
-    asked = ([account["id"] for account in accounts], since)
-    messages = await connection.fetchrow(SQL.message_counts.sql, *asked)
-    signals = await connection.fetch(SQL.signal_counts.sql, *asked)
-    closed = await connection.fetch(SQL.positions_closed.sql, *asked)
-    return {
-        **messages,
-        **_signal_figures(signals),
-        "orders": await connection.fetchval(SQL.order_count.sql, *asked),
-        **await connection.fetchrow(SQL.fill_totals.sql, *asked),
-        "positions_opened": await connection.fetchval(SQL.positions_opened.sql, *asked),
-        "positions_closed": sum(row["positions"] for row in closed),
-        "exits": {row["exit_reason"]: row["positions"] for row in closed},
-        **_worth(accounts),
-        "alert_to_fill_ms": _milliseconds(await connection.fetchrow(SQL.alert_to_fill.sql, *asked)),
-    }
+    async with snapshot(connection):
+        accounts = await account_summary(connection, user_id)
+        asked = ([account["id"] for account in accounts], since)
+        closed = await connection.fetch(SQL.positions_closed.sql, *asked)
+        return {
+            **await connection.fetchrow(SQL.message_counts.sql, *asked),
+            **_signal_figures(await connection.fetch(SQL.signal_counts.sql, *asked)),
+            "orders": await connection.fetchval(SQL.order_count.sql, *asked),
+            **await connection.fetchrow(SQL.fill_totals.sql, *asked),
+            "positions_opened": await connection.fetchval(SQL.positions_opened.sql, *asked),
+            "positions_closed": sum(row["positions"] for row in closed),
+            "exits": {row["exit_reason"]: row["positions"] for row in closed},
+            **_worth(accounts),
+            "alert_to_fill_ms": _milliseconds(await connection.fetchrow(SQL.alert_to_fill.sql, *asked)),
+        }
 
 
 def _signal_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
