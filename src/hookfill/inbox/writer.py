@@ -107,9 +107,8 @@ class _Lane:
         return receipts
 
     def _drop_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        _drop(self._connection)
+        self._connection = None
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -223,19 +222,19 @@ class Writer:
             await self._resume.wait()
             self._resume.clear()
             connection: asyncpg.Connection | None = None
-            while self.is_spooling:
-                try:
-                    async with asyncio.timeout(ANSWER_SECONDS * 10):
-                        connection = connection or await self.connect()
-                        await self._write_on(connection)
-                except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    _LOG.warning("database_still_unreachable", error=f"{type(error).__name__}: {error}")
-                    if connection is not None:
-                        connection.terminate()
+            try:
+                while self.is_spooling:
+                    try:
+                        async with asyncio.timeout(ANSWER_SECONDS * 10):
+                            connection = connection or await self.connect()
+                            await self._write_on(connection)
+                    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                        _LOG.warning("database_still_unreachable", error=f"{type(error).__name__}: {error}")
+                        _drop(connection)
                         connection = None
-                    await asyncio.sleep(RETRY_SECONDS)
-            if connection is not None:
-                await connection.close(timeout=ANSWER_SECONDS)
+                        await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                _drop(connection)
 
     async def _write_on(self, connection: asyncpg.Connection) -> None:
         for path, deliveries in self._spool.batches():
@@ -250,16 +249,23 @@ class Writer:
     async def _notify_desk(self) -> None:
         """One NOTIFY for all that was stored since the last: notifying inside each commit would make commits queue up."""
         connection: asyncpg.Connection | None = None
-        while True:
-            await self._stored.wait()
-            self._stored.clear()
-            try:
-                connection = connection or await self.connect()
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    await store.wake_desk(connection)
-                await asyncio.sleep(NOTIFY_SECONDS)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
-                if connection is not None:
-                    connection.terminate()
+        try:
+            while True:
+                await self._stored.wait()
+                self._stored.clear()
+                try:
+                    connection = connection or await self.connect()
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await store.wake_desk(connection)
+                except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
+                    _drop(connection)
                     connection = None
+        finally:
+            _drop(connection)
+
+
+def _drop(connection: asyncpg.Connection | None) -> None:
+    """Leave a connection without waiting for the database, which may not answer."""
+    if connection is not None:
+        connection.terminate()
