@@ -5,6 +5,7 @@ their order is the order of arrival. Writing a batch on to the database twice ch
 """
 
 import base64
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,10 +15,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 
 from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.ids import new_id
+
+_LOG = structlog.get_logger("hookfill.inbox")
 
 
 class SpoolFull(HookfillError):
@@ -51,13 +55,21 @@ class Spool:
         self._bytes += len(content)
 
     def batches(self) -> Iterator[tuple[Path, list[Delivery]]]:
-        """All batches in order of arrival; call ``remove`` when one is safely in the database."""
+        """All batches in order of arrival; call ``remove`` when one is safely in the database.
+
+        A file that holds no batch (a damaged disk, a careless edit) is set aside as ``.damaged``: it must not hold up the others.
+        """
         for path in sorted(self._folder.glob("*.batch")):
             try:
                 content = path.read_bytes()
             except FileNotFoundError:  # another process of this home has written it on
                 continue
-            yield path, [_from_json(entry) for entry in orjson.loads(content)]
+            try:
+                batch = [_from_json(entry) for entry in orjson.loads(content)]
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                self._set_aside(path, error)
+                continue
+            yield path, batch
 
     def remove(self, path: Path) -> None:
         """Forget a batch that has been written on."""
@@ -67,6 +79,13 @@ class Spool:
         except FileNotFoundError:
             return
         self._bytes = max(0, self._bytes - size)
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        damaged = path.with_suffix(".damaged")
+        _LOG.error("spool_batch_damaged", kept_as=str(damaged), error=f"{type(error).__name__}: {error}")
+        with contextlib.suppress(FileNotFoundError):
+            self._bytes = max(0, self._bytes - path.stat().st_size)
+            path.rename(damaged)
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""
