@@ -97,12 +97,14 @@ def _print_day(day: "Day") -> None:
         "orders": counts["orders"],
         "fills": counts["fills"],
         "positions": f"{counts['positions_opened']} opened, {counts['positions_closed']} closed",
-        "realised P&L": money(counts["realized_pnl"], day.currency),
-        "equity": money(counts["equity"], day.currency),
+        "realised P&L": money(counts["realized_pnl"], counts["currency"]),
+        "equity": money(counts["equity"], counts["currency"]),
         "alert to fill": f"p50 {latency['p50']} ms, p99 {latency['p99']} ms",
         "replayed in": f"{counts['seconds']} s",
     }
-    refusals = [(status, reason, number) for status, found in counts["reasons"].items() for reason, number in found.items()]
+    refusals = [
+        (status, reason, number) for status in ("discarded", "rejected") for reason, number in counts[f"{status}_reasons"].items()
+    ]
     out = console()
     out.print(pairs("The day", facts), "")
     out.print(table("Why alerts were not traded", ("", "reason", "alerts"), refusals, right=("alerts",)))

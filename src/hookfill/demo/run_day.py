@@ -13,6 +13,7 @@ from hookfill.accounts.store import create_strategy, default_account, owner_id
 from hookfill.demo.installation import READY_SECONDS, DemoFailed, Installation, temporary_installation
 from hookfill.demo.replay_day import Event, read_events, replay
 from hookfill.demo.sample_day import ALLOWED_PAIRS, STRATEGY_SETTINGS
+from hookfill.desk.summary import activity
 from hookfill.postgres.pool import connect
 from hookfill.postgres.sql import load
 
@@ -27,14 +28,12 @@ class Day:
     """What the replay came to.
 
     Attributes:
-        counts: the figures of the day, JSON-ready; see ``summarize``.
-        currency: of the amounts.
+        counts: the figures of the day as ``desk.summary.activity`` gives them, and ``seconds``, how long the replay took.
         url: where the server listens, and ``token`` the owner's token to read on.
         story_id: a signal whose story is worth reading.
     """
 
     counts: Mapping[str, Any]
-    currency: str
     url: str
     token: str
     home: str
@@ -57,7 +56,8 @@ async def run_day(
     async with temporary_installation(keep=keep) as place:
         connection = await connect(place.database, name="demo")
         try:
-            account_id = await default_account(connection, await owner_id(connection))
+            user_id = await owner_id(connection)
+            account_id = await default_account(connection, user_id)
             strategy = await create_strategy(
                 connection, account_id, STRATEGY, settings=STRATEGY_SETTINGS, allowed_pairs=ALLOWED_PAIRS
             )
@@ -67,7 +67,7 @@ async def run_day(
             await replay(place.url, f"/api/v1/webhooks/tv/{strategy.secret}", place.candles_key, events, on_progress)
             await _settle(connection)
             seconds = round(time.perf_counter() - started, 2)
-            day = await _summarize(connection, account_id, place, seconds)
+            day = await _summarize(connection, user_id, place, seconds)
         finally:
             await connection.close()
         await on_end(day)
@@ -99,32 +99,7 @@ async def _until(is_so: Callable[[], Awaitable[bool]], patience_seconds: float, 
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _summarize(connection: asyncpg.Connection, account_id: UUID, place: Installation, seconds: float) -> Day:
-    messages = {row["state"]: row["messages"] for row in await connection.fetch(SQL.message_counts.sql)}
-    reasons: dict[str, dict[str, int]] = {}
-    statuses: dict[str, int] = {}
-    for row in await connection.fetch(SQL.signal_counts.sql):
-        statuses[row["status"]] = statuses.get(row["status"], 0) + row["signals"]
-        if row["status"] in {"discarded", "rejected"}:
-            reasons.setdefault(row["status"], {})[row["reason"]] = row["signals"]
-    trades = await connection.fetchrow(SQL.trade_counts.sql)
-    account = await connection.fetchrow(SQL.account_of_day.sql, account_id)
-    latency = await connection.fetchrow(SQL.alert_to_fill_ms.sql)
-    counts = {
-        "alerts": sum(messages.values()),
-        "duplicates": messages.get("duplicate", 0),
-        "malformed": messages.get("malformed", 0),
-        "discarded": statuses.get("discarded", 0),
-        "rejected": statuses.get("rejected", 0),
-        "failed": statuses.get("failed", 0),
-        "executed": statuses.get("executed", 0),
-        "reasons": reasons,
-        **trades,
-        "exits": {row["exit_reason"]: row["positions"] for row in await connection.fetch(SQL.exit_counts.sql)},
-        "realized_pnl": account["realized_pnl"],
-        "equity": account["equity"],
-        "alert_to_fill_ms": dict(latency),
-        "seconds": seconds,
-    }
+async def _summarize(connection: asyncpg.Connection, user_id: UUID, place: Installation, seconds: float) -> Day:
+    counts = {**await activity(connection, user_id), "seconds": seconds}
     story_id = await connection.fetchval(SQL.last_story.sql)
-    return Day(counts, account["currency"], place.url, place.token, str(place.home.folder), story_id)
+    return Day(counts, place.url, place.token, str(place.home.folder), story_id)
