@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -204,16 +205,18 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
     worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
     loop = asyncio.get_running_loop()
     if is_tied:  # a terminal sends Ctrl-C to all: only the parent says when it is over
-        loop.run_in_executor(None, _stop_at_end_of_input, loop, worker)
+        # A daemon: it must not hold up the end of a worker that fails.
+        threading.Thread(target=_stop_at_end_of_input, args=(loop, worker), daemon=True).start()
     else:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
                 loop.add_signal_handler(number, worker.stop)
-    await asyncio.to_thread(load_exchange_sessions)  # half a second now rather than at the first alert about a share
+    loading = asyncio.create_task(asyncio.to_thread(load_exchange_sessions))  # not at the first alert about a share
     on_ready(Listening("", os.getpid()))
     try:
         await worker.run()
     finally:
+        await loading
         await pool.close()
 
 
@@ -221,4 +224,5 @@ def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, worker: Worker) -> No
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
-    loop.call_soon_threadsafe(worker.stop)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended already
+        loop.call_soon_threadsafe(worker.stop)
