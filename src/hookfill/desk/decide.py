@@ -78,7 +78,7 @@ def _prepare(
         raise Refused("discarded", Reason.STRATEGY_MISSING)
     if not strategy.is_enabled:
         raise Refused("discarded", Reason.STRATEGY_DISABLED, strategy.name)
-    timeline = situation.account.timeline_at
+    timeline = account.timeline_at
     if signal.source == "import" and timeline is not None and signal.as_of < timeline:
         raise Refused("discarded", Reason.HISTORY_OUT_OF_ORDER, f"decided up to {timeline.isoformat()}")
     alert, symbol = signal.alert, signal.alert.symbol
