@@ -117,12 +117,21 @@ def _pass_gates(case: Case) -> None:
     refusal = assessment.refusal
     if refusal is None:
         return
-    is_reversal = case.entry is not None and bool(case.exits)
-    if is_reversal and refusal.check in _EXITS_REGARDLESS and assess_gates(risk_entry(case, is_exit=True)).refusal is None:
-        case.plan = replace(case.plan, legs=case.exits)
-        _note_refused_entry(case, refusal.check, refusal.detail)
+    refusals = {result.check for result in assessment.results if not result.passed}
+    if _reverses(case) and refusals <= _EXITS_REGARDLESS and assess_gates(risk_entry(case, is_exit=True)).refusal is None:
+        _leave_only(case, refusal.check, refusal.detail)
         return
     raise Refused(Stage.GATE.value, refusal.check, refusal.detail)
+
+
+def _reverses(case: Case) -> bool:
+    return case.entry is not None and bool(case.exits)
+
+
+def _leave_only(case: Case, reason: Reason, detail: str) -> None:
+    """Drop the entry of a reversal."""
+    case.plan = replace(case.plan, legs=case.exits)
+    _note_refused_entry(case, reason, detail)
 
 
 def _note_refused_entry(case: Case, reason: Reason, detail: str) -> None:
