@@ -145,8 +145,12 @@ def _pass_engine(case: Case) -> None:
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
     decision = engine(case.strategy.engine)(case.signal, MarketView(case.quote, closed), filters)
     case.trace["engine"] = trace.decision(decision)
-    if not decision.approved:
-        raise Refused("rejected", decision.refusal or Reason.ENGINE_TREND, " ".join(decision.reasons))
+    if decision.approved:
+        return
+    reason, detail = decision.refusal or Reason.ENGINE_TREND, " ".join(decision.reasons)
+    if not _reverses(case):
+        raise Refused("rejected", reason, detail)
+    _leave_only(case, reason, detail)  # its closing leg is an exit like any other
 
 
 def _make_exit(case: Case, leg: Leg, number: int) -> None:
