@@ -1,0 +1,1 @@
+"""What Hookfill is measured against."""

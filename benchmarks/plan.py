@@ -1,0 +1,43 @@
+"""How long and how large a run is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sizes of a run.
+
+    Attributes:
+        seconds: how long one measurement of throughput lasts; latencies are taken for five times as long.
+        rounds: how often measurement and reference take turns; their medians are reported.
+        connections: of the acknowledge benchmark; contended: those of its line with the worker running.
+        burst, burst_accounts, burst_connections: alerts in the burst's second, over how many accounts, on how many connections.
+        batches, batch_rows: of one round of the candles benchmark.
+    """
+
+    seconds: float = 2.0
+    rounds: int = 3
+    connections: tuple[int, ...] = (1, 32, 64, 256)
+    contended: int = 64
+    latency_rate: float = 100.0
+    latency_accounts: int = 50
+    burst: int = 10_000
+    burst_accounts: int = 1_000
+    burst_connections: int = 500
+    batches: int = 8
+    batch_rows: int = 5_000
+
+
+QUICK = Plan(
+    seconds=0.3,
+    rounds=1,
+    connections=(1, 8),
+    contended=8,
+    latency_accounts=5,
+    burst=200,
+    burst_accounts=10,
+    burst_connections=20,
+    batches=2,
+    batch_rows=200,
+)
+"""Only shows that everything works."""
