@@ -185,7 +185,7 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     fill = market_fill_price(leg.side, case.quote, case.instrument, PAPER)
     price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
     ticket = _ticket(case, number, "entry", None)
-    after = _enter(case, leg.side, quantity, fill, ticket)
+    after = _enter(case, case.quote, leg.side, quantity, fill, ticket)
     case.account = pay(case.account, leg.side, quantity, fill, case.instrument, ZERO)
     order = filled_order(ticket, after.position_id, leg.side, quantity, price, ZERO, case.instrument)
     _keep(case, after, order, case.quote)
@@ -215,7 +215,7 @@ def _size(case: Case, leg: Leg, quote: Quote) -> Decimal:
     return sized.quantity
 
 
-def _enter(case: Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
+def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
     alert, fee = case.alert, commission(quantity, case.instrument, PAPER)
     if case.position is not None:
         grown, _ = apply_fill(case.position, side, quantity, price, fee, at=case.now)
@@ -227,7 +227,7 @@ def _enter(case: Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ti
     levels = initial_levels(
         side, price, case.instrument, case.rules.exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
     )
-    return open_position(
+    opened = open_position(
         position_id=derived_id(case.now, ticket.client_order_id, "position"),
         strategy_id=case.strategy.strategy_id,
         symbol=alert.symbol,
@@ -242,6 +242,8 @@ def _enter(case: Case, side: Side, quantity: Decimal, price: Decimal, ticket: Ti
         initial_risk=levels.initial_risk,
         exits=rules_to_json(case.rules.exits),
     )
+    # At the market, not at what the entry paid: else an exit a moment later would be dealt at the worsened price.
+    return replace(opened, mark=quote.price, marked_at=quote.at)
 
 
 def _keep(case: Case, position: Position, order: Order, quote: Quote) -> None:
