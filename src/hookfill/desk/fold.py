@@ -1,21 +1,24 @@
-"""Folds one account forward: pending signals in order of arrival, and between them the bars that closed meanwhile (pure).
+"""Folds one account forward: pending signals in order of arrival, and between them the prices that came meanwhile (pure).
 
 The same situation always gives the same rows. A signal whose handling raises leaves the account as it was and is tried again
 later; after ``MAX_ATTEMPTS`` it is dead-lettered with its traceback, and the others go on.
 """
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from heapq import merge
 from uuid import UUID
 
 from hookfill.desk.book import Book
 from hookfill.desk.decide import decide_signal
-from hookfill.desk.marks import mark_bar
+from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, Verdict
 from hookfill.desk.settings import TradingRules, rules_of
 from hookfill.kernel.lifecycle import SIGNAL
 from hookfill.kernel.reasons import Reason
+from hookfill.market.model import Candle, Quote
 from hookfill.positions.invariants import check_ledger
 from hookfill.signals.model import Signal
 
@@ -30,26 +33,40 @@ def fold(situation: Situation) -> Outcome:
     """
     book = Book(situation)
     rules: dict[UUID, TradingRules] = {}
+    prices = _prices(situation)
     place = 0
     for signal in situation.signals:
-        place = _fold_bars(book, situation, place, signal.as_of)
+        place = _fold_prices(book, prices, place, signal.as_of)
         book.apply(_handle(book, situation, signal, rules))
         _advance(book, signal.as_of)
-    _fold_bars(book, situation, place, situation.horizon)
-    _account_for_prices(book, situation)
+    _fold_prices(book, prices, place, situation.horizon)
     outcome = book.outcome()
     _check(situation, outcome)
     return outcome
 
 
-def _fold_bars(book: Book, situation: Situation, place: int, until: datetime) -> int:
-    """Apply the bars from ``place`` on that have closed by ``until``; returns the place of the first that has not."""
-    bars = situation.bars
-    while place < len(bars) and bars[place].closes_at <= until:
-        step = mark_bar(book, bars[place])
+def _prices(situation: Situation) -> list[Candle | Quote]:
+    """Bars and newest quotes in order of time.
+
+    A quote matters where no bar has closed at its time: it comes from a bar that is still forming. It comes after the bars that
+    have. One beyond the horizon must wait: it would make the bar around the horizon count by its close only.
+    """
+    bars: Sequence[Candle | Quote] = situation.bars
+    quotes: list[Candle | Quote] = [quote for quote in situation.quotes.values() if quote.at <= situation.horizon]
+    return list(merge(bars, sorted(quotes, key=_true_at), key=_true_at))
+
+
+def _true_at(price: Candle | Quote) -> datetime:
+    return price.closes_at if isinstance(price, Candle) else price.at
+
+
+def _fold_prices(book: Book, prices: Sequence[Candle | Quote], place: int, until: datetime) -> int:
+    """Apply the prices from ``place`` on that are true by ``until``; returns the place of the first that is not."""
+    while place < len(prices) and _true_at(prices[place]) <= until:
+        step = mark(book, prices[place])
         if step is not None:
             book.apply(step)
-            _advance(book, bars[place].closes_at)
+            _advance(book, _true_at(prices[place]))
         place += 1
     return place
 
@@ -85,17 +102,6 @@ def _failure(situation: Situation, signal: Signal, text: str) -> Verdict:
         retry_at=None if is_dead else situation.horizon + timedelta(seconds=attempts**2),
         trace={"traceback": text[-_MOST_TRACEBACK:]},
     )
-
-
-def _account_for_prices(book: Book, situation: Situation) -> None:
-    """Positions without a bar left before the horizon have accounted for all prices up to there."""
-    settled = []
-    for position in book.open.values():
-        quote = situation.quotes.get(position.symbol)
-        if quote is not None and min(quote.at, situation.horizon) > position.marked_until:
-            settled.append(replace(position, marked_until=min(quote.at, situation.horizon)))
-    if settled:
-        book.apply(Step(book.account, positions=tuple(settled)))
 
 
 def _check(situation: Situation, outcome: Outcome) -> None:

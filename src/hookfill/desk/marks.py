@@ -8,22 +8,25 @@ from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
 from hookfill.desk.model import Order, Step
 from hookfill.desk.trade import PAPER, Price, Ticket, reduce
-from hookfill.exits.evaluate import on_bar
+from hookfill.exits.evaluate import on_bar, on_price
 from hookfill.exits.model import BarOutcome, Exit
 from hookfill.market.instruments import instrument_for
-from hookfill.market.model import Candle
+from hookfill.market.model import Candle, Quote
 from hookfill.orders.model import Side
 from hookfill.positions.model import Position
 
 
-def mark_bar(book: Book, bar: Candle) -> Step | None:
-    """All positions in the bar's symbol after it; None when there are none."""
-    held = book.in_symbol(bar.symbol)
+def mark(book: Book, price: Candle | Quote) -> Step | None:
+    """All positions in the symbol after a closed bar or a bare price; None when that changes none of them."""
+    held = book.in_symbol(price.symbol)
     if not held:
         return None
-    instrument = instrument_for(bar.symbol)
-    outcomes = [on_bar(position, bar, book.exit_rules(position), instrument) for position in held]
-    return _step(book, held, outcomes, bar.closes_at)
+    instrument = instrument_for(price.symbol)
+    if isinstance(price, Candle):
+        outcomes = [on_bar(position, price, book.exit_rules(position), instrument) for position in held]
+        return _step(book, held, outcomes, price.closes_at)
+    outcomes = [on_price(position, price.price, price.at, book.exit_rules(position), instrument) for position in held]
+    return _step(book, held, outcomes, price.at)
 
 
 def _step(book: Book, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
