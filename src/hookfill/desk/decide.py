@@ -4,6 +4,7 @@ The sequence is that of the house: what the alert means for the position → gat
 Whatever is looked at on the way goes into the trace, which the signal's story shows.
 """
 
+from bisect import bisect_right
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, equity_of, only_leaves, risk_entry
-from hookfill.desk.model import NewHalt, Order, Situation, Step, Verdict
+from hookfill.desk.model import STUDY_BARS, NewHalt, Order, Situation, Step, Verdict
 from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trade import PAPER, Price, Ticket, filled_order, pay, reduce
@@ -141,7 +142,7 @@ def _note_refused_entry(case: Case, reason: Reason, detail: str) -> None:
 
 def _pass_engine(case: Case) -> None:
     candles = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
-    closed = tuple(bar for bar in candles if bar.closes_at <= case.now)
+    closed = candles[: bisect_right(candles, case.now, key=lambda bar: bar.closes_at)][-STUDY_BARS:]
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
     decision = engine(case.strategy.engine)(case.signal, MarketView(case.quote, closed), filters)
     case.trace["engine"] = trace.decision(decision)

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.model import Account, Strategy
-from hookfill.desk.model import HaltRow, Situation
+from hookfill.desk.model import STUDY_BARS, HaltRow, Situation
 from hookfill.desk.price import study_timeframe
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES, bar_close
@@ -23,8 +23,6 @@ from hookfill.signals.model import Signal
 SQL = load(__package__)
 MOST_SIGNALS = 1_000
 MOST_BARS = 20_000
-STUDY_BARS = 300
-"""How many bars an engine sees: enough for an EMA of 200 to have forgotten its start."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -250,7 +248,7 @@ async def _history(
 async def _studies(
     connection: asyncpg.Connection, signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]
 ) -> dict[tuple[str, str], tuple[Candle, ...]]:
-    """Bars for the engines that look at bars, per symbol and timeframe."""
+    """Bars for the engines that look at bars, per symbol and timeframe, oldest first."""
     spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
     for signal in signals:
         strategy = strategies.get(signal.strategy_id)
@@ -259,9 +257,13 @@ async def _studies(
         key = (signal.alert.symbol, study_timeframe(signal))
         first, last = spans.get(key, (signal.as_of, signal.as_of))
         spans[key] = (min(first, signal.as_of), max(last, signal.as_of))
-    studies: dict[tuple[str, str], tuple[Candle, ...]] = {}
-    for (symbol, timeframe), (first, last) in spans.items():
-        before = await connection.fetch(SQL.last_bars_before.sql, [symbol], [timeframe], [first], STUDY_BARS)
-        between = await connection.fetch(SQL.bars_between.sql, [symbol], [timeframe], [first], last, MOST_BARS)
-        studies[symbol, timeframe] = tuple(map(_candle, (*reversed(before), *between)))
-    return studies
+    if not spans:
+        return {}
+    asked = [[symbol for symbol, _ in spans], [timeframe for _, timeframe in spans], [first for first, _ in spans.values()]]
+    until = max(last for _, last in spans.values())
+    before = await connection.fetch(SQL.last_bars_before.sql, *asked, STUDY_BARS + 1)  # one of them may still be forming
+    between = await connection.fetch(SQL.bars_between.sql, *asked, until, MOST_BARS)
+    studies: dict[tuple[str, str], list[Candle]] = {key: [] for key in spans}
+    for bar in sorted(map(_candle, (*before, *between)), key=lambda bar: bar.opened_at):
+        studies[bar.symbol, bar.timeframe].append(bar)
+    return {key: tuple(bars) for key, bars in studies.items()}

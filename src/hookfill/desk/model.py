@@ -16,6 +16,9 @@ from hookfill.signals.model import Signal
 MAX_ATTEMPTS = 3
 """How often handling a signal may raise before it is dead-lettered."""
 
+STUDY_BARS = 300
+"""How many closed bars an engine sees: enough for an EMA of 200 to have forgotten its start."""
+
 PositionKey = tuple[UUID, str]
 """Strategy and symbol: a strategy holds at most one position in a symbol."""
 
@@ -40,7 +43,7 @@ class Situation:
         quotes: the newest price per symbol.
         bars: bars that close after what the positions have accounted for and up to ``horizon``, ordered by close, then length.
         history: bars per symbol for prices as of the past, ordered by close (only when a signal is older than its quote).
-        studies: bars per (symbol, timeframe) for engines, oldest first.
+        studies: bars per (symbol, timeframe) for engines, oldest first: at least the last ``STUDY_BARS`` before each signal.
         horizon: prices up to here are taken into account (UTC).
     """
 
