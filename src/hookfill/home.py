@@ -39,6 +39,16 @@ class Home:
         """The API key of the candles door: MT5_API_KEY, else one generated at the first start."""
         return settings.mt5_api_key.get_secret_value() if settings.mt5_api_key else self._generated("candles-key")
 
+    def forget_secrets(self) -> None:
+        """Delete the generated secrets: new ones are made when they are next asked for."""
+        for path in self.secret_files:
+            path.unlink(missing_ok=True)
+
+    @property
+    def secret_files(self) -> tuple[Path, Path]:
+        """Where the generated owner's token and candles key are kept (they need not exist)."""
+        return self.folder / "owner-token", self.folder / "candles-key"
+
     def _generated(self, name: str) -> str:
         path = self.folder / name
         try:
@@ -55,6 +65,15 @@ class Home:
         if not secret:
             raise ConfigurationError(f"{path} is empty: delete it, and start again to have a new one made.")
         return secret
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where deliveries wait while the database does not answer."""
+        return self.folder / "spool"
+
+    def spooled(self) -> list[Path]:
+        """The batches that wait there."""
+        return sorted(self.spool_folder.glob("*.batch"))
 
     @property
     def _listening_file(self) -> Path:

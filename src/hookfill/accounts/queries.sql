@@ -80,3 +80,7 @@ WITH lifted AS (
     RETURNING 1
 )
 SELECT count(*) FROM lifted;
+
+-- name: set_enabled!
+UPDATE strategies SET is_enabled = :is_enabled::boolean
+WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;

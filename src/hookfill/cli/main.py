@@ -5,9 +5,13 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
+from hookfill.cli import accounts, strategies
+from hookfill.cli.accounts import resume
 from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
+from hookfill.cli.reading import messages, status, story
 from hookfill.cli.serve import serve
+from hookfill.cli.token import migrate, token
 
 app = typer.Typer(
     cls=Group,
@@ -27,6 +31,14 @@ def main() -> None:
 
 app.command()(serve)
 app.command()(demo)
+app.command()(status)
+app.command()(story)
+app.command()(messages)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(strategies.app, name="strategies")
+app.command()(resume)
+app.command()(token)
+app.command()(migrate)
 
 
 def run() -> None:

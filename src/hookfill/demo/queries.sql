@@ -1,7 +1,3 @@
--- name: worker_listens$
--- Whether the worker process is up: it connects after the doors are open.
-SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'hookfill desk wake');
-
 -- name: unfinished$
 -- Signals that wait for their decision, and positions that have not accounted for the newest price of the simulated day.
 SELECT (SELECT count(*) FROM signals WHERE status = 'pending')

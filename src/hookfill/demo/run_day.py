@@ -14,6 +14,7 @@ from hookfill.demo.installation import READY_SECONDS, DemoFailed, Installation, 
 from hookfill.demo.replay_day import Event, read_events, replay
 from hookfill.demo.sample_day import ALLOWED_PAIRS, STRATEGY_SETTINGS
 from hookfill.desk.summary import activity
+from hookfill.ops.queue import worker_listens
 from hookfill.postgres.pool import connect
 from hookfill.postgres.sql import load
 
@@ -77,7 +78,7 @@ async def _until_worker_listens(connection: asyncpg.Connection) -> None:
     """The doors open first; what comes before the worker is up would only show how long that takes."""
 
     async def listens() -> bool:
-        return bool(await connection.fetchval(SQL.worker_listens.sql))
+        return await worker_listens(connection)
 
     await _until(listens, READY_SECONDS, "The demo's worker did not come up: look above for why.")
 
