@@ -17,8 +17,37 @@ CHECK_SECONDS = 1.0
 """How often a connection looks at its clock: one timer each, re-armed, instead of two for every request."""
 
 
+class _Corked:
+    """A transport that gathers what is written within one turn of the event loop: headers and body leave as one packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._call_soon = loop.call_soon
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._waiting:
+            self._call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that closes connections whose request is too slow or whose headers are too large."""
+    """uvicorn's HTTP protocol that closes connections whose request is too slow or whose headers are too large.
+
+    It also writes each answer at once: two packets for one small answer cost every alert a system call.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,6 +59,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """Start the clock for the first request."""
         super().connection_made(transport)
+        self.transport = _Corked(transport, self.loop)  # type: ignore[assignment]  # it is one in all that uvicorn asks of it
         self._deadline = self.loop.time() + HEADER_SECONDS
         self._check()
 
