@@ -6,6 +6,7 @@ each uses a core of its own. The child ends when this process is gone, however i
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -44,6 +45,10 @@ BACKLOG = 4096
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10
 RESTART_SECONDS = 1.0
+GC_THRESHOLD = 50_000
+"""Objects between two looks for garbage cycles; alerts make none, so the default of 700 costs them time for nothing."""
+API_SECONDS = 10.0
+"""How long one statement of a reading request may take."""
 _LOG = structlog.get_logger("hookfill.app")
 
 
@@ -86,6 +91,8 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
             web = uvicorn.Server(_web_config(application))
             serving = asyncio.create_task(web.serve(sockets=[listener]))
             await _started(web, serving)
+            gc.freeze()  # what the start has built stays: the collector need not look at it again and again
+            gc.set_threshold(GC_THRESHOLD)
             home.write_listening(url, os.getpid())
             on_ready(Listening(url, os.getpid()))
             await serving
@@ -104,7 +111,7 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
     )
     secrets = SecretCache(inbox_connect)
     await secrets.load()
-    pool = await open_pool(database, name="api", min_size=1, max_size=8)
+    pool = await open_pool(database, name="api", min_size=1, max_size=8, command_timeout_seconds=API_SECONDS)
     candles_pool = await open_pool(database, name="candles", min_size=1, max_size=4)
     writer.start()
     refreshing = asyncio.create_task(secrets.run())
@@ -117,7 +124,8 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
         candles_pool=candles_pool,
     )
     try:
-        yield Router(doors, build_api(pool, settings.base_url or url, settings.cors_origins))
+        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling)
+        yield Router(doors, api, settings.cors_origins)
     finally:
         refreshing.cancel()
         await asyncio.gather(refreshing, return_exceptions=True)
