@@ -48,7 +48,7 @@ def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
 
 
 def _verdict_columns(outcome: Outcome) -> list[list[Any]]:
-    return _columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts retry_at")
+    return _columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts")
 
 
 def _explanation_columns(outcome: Outcome) -> list[list[Any]]:

@@ -7,7 +7,7 @@ later; after ``MAX_ATTEMPTS`` it is dead-lettered with its traceback, and the ot
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import merge
 from uuid import UUID
 
@@ -99,7 +99,6 @@ def _failure(situation: Situation, signal: Signal, text: str) -> Verdict:
         reason=Reason.DEAD_LETTERED.value if is_dead else None,
         error_message=text[-_MOST_TRACEBACK:],
         attempts=attempts,
-        retry_at=None if is_dead else situation.horizon + timedelta(seconds=attempts**2),
         trace={"traceback": text[-_MOST_TRACEBACK:]},
     )
 

@@ -106,7 +106,7 @@ class Order:
 class Verdict:
     """What became of a signal.
 
-    ``status`` is terminal, or ``pending`` when handling it raised and it shall be tried again at ``retry_at``.
+    ``status`` is terminal, or ``pending`` when handling it raised and it shall be tried again in ``attempts`` squared seconds.
     """
 
     signal_id: UUID
@@ -117,7 +117,6 @@ class Verdict:
     fill_price: Decimal | None = None
     order_id: UUID | None = None
     attempts: int = 0
-    retry_at: datetime | None = None
     trace: Mapping[str, Any] = field(default_factory=dict)
 
 

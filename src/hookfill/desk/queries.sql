@@ -71,12 +71,13 @@ SELECT now_at FROM simulated_clock;
 WITH decided AS (
     UPDATE signals
     SET status = v.status, reason = v.reason, error_message = v.error_message, fill_price = v.fill_price,
-        broker_order_id = v.order_id::text, attempts = v.attempts, retry_at = v.retry_at, decided_at = clock_timestamp(),
+        broker_order_id = v.order_id::text, attempts = v.attempts, decided_at = clock_timestamp(),
+        retry_at = CASE WHEN v.status = 'pending' THEN clock_timestamp() + make_interval(secs => v.attempts ^ 2) END,
         resolved_at = CASE WHEN v.status <> 'pending' THEN clock_timestamp() END
     FROM unnest(
         :signal_ids::uuid[], :statuses::text[], :reasons::text[], :error_messages::text[], :fill_prices::numeric[],
-        :order_ids::uuid[], :attempts::smallint[], :retry_ats::timestamptz[]
-    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts, retry_at)
+        :order_ids::uuid[], :attempts::smallint[]
+    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts)
     WHERE signals.account_id = :account_id::uuid AND signals.signal_id = v.signal_id AND signals.status = 'pending'
 ), explained AS (
     INSERT INTO decisions (account_id, signal_id, engine, verdict, trace)
