@@ -30,7 +30,7 @@ _MINUTE = timedelta(minutes=1)
 class _Signals:
     """The signals to fold now and whether more wait behind them."""
 
-    signals: tuple[Signal, ...]
+    signals: Sequence[Signal]
     more_wait: bool
 
 
@@ -48,15 +48,15 @@ async def gather(
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
     positions = await _positions(connection, account_id)
-    if found.more_wait:  # history that is still coming must not find the account beyond it
-        horizon = found.signals[-1].as_of
-    elif found.signals:  # another node's clock may be a little ahead
-        horizon = max(horizon, *(signal.as_of for signal in found.signals))
+    if found.signals:
+        latest = max(signal.as_of for signal in found.signals)
+        # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
+        horizon = latest if found.more_wait else max(horizon, latest)
     symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in positions}
     quotes = await _quotes(connection, symbols)
     sinces = _spans(found.signals, positions, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
-    signals = _up_to(found.signals, horizon) if sinces else found.signals
+    signals = _up_to(found.signals, horizon)
     strategies = await _strategies(connection, account_id, signals)
     return Situation(
         account=account,
@@ -92,7 +92,7 @@ def account_from(row: Mapping[str, Any]) -> Account:
 
 async def _pending(connection: asyncpg.Connection, account_id: UUID, most: int) -> _Signals:
     rows = await connection.fetch(SQL.pending_signals.sql, account_id, most)
-    signals = tuple(
+    signals = [
         Signal(
             account_id=account_id,
             signal_id=row["signal_id"],
@@ -104,8 +104,22 @@ async def _pending(connection: asyncpg.Connection, account_id: UUID, most: int) 
             attempts=row["attempts"],
         )
         for row in rows
-    )
-    return _Signals(signals, more_wait=len(rows) == most)
+    ]
+    together = _before_the_past(signals)
+    return _Signals(signals[:together], more_wait=together < len(rows) or len(rows) == most)
+
+
+def _before_the_past(signals: Sequence[Signal]) -> int:
+    """How many signals to fold together: up to the first that goes back in time by more than nodes' clocks may differ.
+
+    That one needs the bars since its own time, which would come before those that the others wait for.
+    """
+    latest: datetime | None = None
+    for place, signal in enumerate(signals):
+        if latest is not None and signal.as_of < latest - _MINUTE:
+            return place
+        latest = signal.as_of if latest is None else max(latest, signal.as_of)
+    return len(signals)
 
 
 async def _positions(connection: asyncpg.Connection, account_id: UUID) -> tuple[Position, ...]:
