@@ -1,9 +1,53 @@
 """Builds the API application."""
 
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
 import asyncpg
 from fastapi import FastAPI
 
+from hookfill.api import account, answers, doors, health, orders, positions, signals
 
-def build_api(pool: asyncpg.Pool, base_url: str, cors_origins: str) -> FastAPI:
-    """The API over a pool of connections."""
-    return FastAPI(title="Hookfill")
+DESCRIPTION = """\
+What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
+
+All of it but the doors and `/health` needs the header `Authorization: Bearer TOKEN` (`hookfill token` shows the owner's), and shows
+only what is the caller's own.
+"""
+
+
+class Api(FastAPI):
+    """The JSON API, documented together with the doors that stand beside it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document["paths"] |= doors.PATHS
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def build_api(pool: asyncpg.Pool, base_url: str, *, is_spooling: Callable[[], bool] = lambda: False) -> FastAPI:
+    """The API over a pool of connections.
+
+    Args:
+        pool: connections to read through.
+        base_url: how the outside reaches this server.
+        is_spooling: whether messages go to the spool now, for ``/health``.
+    """
+    api = Api(
+        title="Hookfill",
+        version=version("hookfill"),
+        description=DESCRIPTION,
+        servers=[{"url": base_url}],
+        redoc_url=None,
+    )
+    api.state.pool = pool
+    api.state.is_spooling = is_spooling
+    answers.install(api)
+    for room in (signals, orders, positions, account, health):
+        api.include_router(room.router)
+    doors.refuse_other_methods(api)
+    return api

@@ -10,7 +10,7 @@ from hookfill.kernel.reasons import MEANINGS, Reason, explain
 
 _DOORS = {"tradingview": "the TradingView door", "signed": "the signed door", "candles": "the candles door"}
 _VERDICTS = {
-    "discarded": "Discarded at a gate",
+    "discarded": "Discarded",
     "rejected": "Rejected",
     "executed": "Executed",
     "failed": "Handling failed",
@@ -110,10 +110,13 @@ def _plan(steps: Steps, plan: Mapping[str, Any]) -> None:
     if plan["refusal"] is not None:
         says = explain(Reason(plan["refusal"]), plan["detail"])
     else:
-        wanted = [f"{leg['side']} {'a size to be found' if leg['quantity'] is None else word(leg['quantity'])}" for leg in legs]
-        orders = ", then ".join(f"{text} to {leg['purpose']}" for text, leg in zip(wanted, legs, strict=True))
-        says = f"With {plan['held']} held: {orders or 'nothing to order'}."
+        says = f"With {plan['held']} held: {', then '.join(map(_leg, legs)) or 'nothing to order'}."
     steps.add("plan", "What it means for the position", says, figures)
+
+
+def _leg(leg: Mapping[str, Any]) -> str:
+    size = "a size to be found" if leg["quantity"] is None else word(leg["quantity"])
+    return f"{leg['purpose']}: {leg['side']} {size}"
 
 
 def _quote(steps: Steps, quote: Mapping[str, Any] | None) -> None:

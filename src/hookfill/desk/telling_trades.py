@@ -1,6 +1,7 @@
 """Tells what a signal's orders did: fills, the position, and how it was left (pure)."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ def tell_orders(steps: Steps, orders: Sequence[Mapping[str, Any]], positions: Ma
             _fill(steps, order, fill)
         position = positions.get(order["position_id"])
         if position is not None and last[order["position_id"]] == order["id"]:
-            _position(steps, position)
+            _position(steps, order, position)
 
 
 def tell_exits(steps: Steps, exits: Sequence[Mapping[str, Any]]) -> None:
@@ -99,13 +100,20 @@ def _fill(steps: Steps, order: Mapping[str, Any], fill: Mapping[str, Any]) -> No
     steps.add("fill", "Fill", f"{says}.", figures, at=fill["created_at"])
 
 
-def _position(steps: Steps, position: Position) -> None:
+def _position(steps: Steps, order: Mapping[str, Any], position: Position) -> None:
+    """The position that an order was for, and how it stands now."""
     open_profit = unrealized(position, position.mark)
     figures = {**{name: getattr(position, name) for name in _POSITION}, "unrealized_pnl": open_profit}
+    side = "Long" if (order["side"] == "buy") == (order["purpose"] == "entry") else "Short"
+    levels = [f"{name} {word(level)}" for name, level in _levels(position) if level is not None]
+    says = f"{side} {position.symbol} at {word(position.average_price)}" + (f", {', '.join(levels)}. " if levels else ". ")
     if position.side:
-        side = "Long" if position.side > 0 else "Short"
-        says = f"{side} {word(abs(position.quantity))} {position.symbol} at {word(position.average_price)}, marked at "
-        says += f"{word(position.mark)} since {word(position.marked_at)}: unrealised {word(open_profit)}."
+        says += f"Now {position.status} with {word(abs(position.quantity))}, marked at {word(position.mark)} since "
+        says += f"{word(position.marked_at)}: unrealised {word(open_profit)}."
     else:
-        says = f"Closed as of {word(position.closed_at)} by {position.exit_reason}: realised {word(position.realized_pnl)}."
-    steps.add("position", f"Position {position.status}", says, figures)
+        says += f"Now closed, as of {word(position.closed_at)} by {position.exit_reason}: realised {word(position.realized_pnl)}."
+    steps.add("position", "Position", says, figures)
+
+
+def _levels(position: Position) -> tuple[tuple[str, Decimal | None], ...]:
+    return ("stop", position.stop_price), ("target", position.target_price), ("trailing stop", position.trailing_stop)

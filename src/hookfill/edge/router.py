@@ -5,28 +5,47 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from hookfill.edge import candles, http, signed, tradingview
+from hookfill.edge.cors import with_cors
 from hookfill.edge.http import Receive, Scope, Send
 from hookfill.edge.intake import Doors
 from hookfill.kernel.clock import utc_now
 
 Handler = Callable[[Doors, Scope, Receive, Send], Awaitable[None]]
+_ALERT_DOORS: tuple[Handler, ...] = (tradingview.handle, signed.handle)
 _LOG = structlog.get_logger("hookfill.edge")
 
 
 class Router:
     """The ASGI application: doors first, because they are the hot path, then everything else."""
 
-    def __init__(self, doors: Doors, rest: http.Application) -> None:
-        """Serve ``doors``, and ``rest`` (an ASGI application) for every other request."""
+    def __init__(self, doors: Doors, rest: http.Application, cors_origins: str = "") -> None:
+        """Serve ``doors``, and ``rest`` (an ASGI application) for every other request.
+
+        Args:
+            doors: what the doors work with.
+            rest: the API.
+            cors_origins: the origins whose pages may call everything but the alert doors, which only machines call.
+        """
         self._doors = doors
         self._rest = rest
+        self._for_pages = with_cors(self._serve, cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event."""
         handler = _door_of(scope)
+        if handler in _ALERT_DOORS:
+            await self._open(handler, scope, receive, send)
+        else:
+            await self._for_pages(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = _door_of(scope)
         if handler is None:
             await self._rest(scope, receive, send)
-            return
+        else:
+            await self._open(handler, scope, receive, send)
+
+    async def _open(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await handler(self._doors, scope, receive, send)
         except Exception as error:

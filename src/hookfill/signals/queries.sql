@@ -16,8 +16,8 @@ FROM (
     ORDER BY signal_id DESC
     LIMIT :limit::bigint OFFSET :offset::bigint
 ) AS page
-LEFT JOIN messages USING (account_id, message_id)
-LEFT JOIN strategies USING (account_id, strategy_id)
+LEFT JOIN messages ON messages.account_id = page.account_id AND messages.message_id = page.message_id
+LEFT JOIN strategies ON strategies.account_id = page.account_id AND strategies.strategy_id = page.strategy_id
 ORDER BY page.signal_id DESC;
 
 -- name: get_signal^
@@ -28,3 +28,6 @@ JOIN signals USING (account_id)
 LEFT JOIN messages ON messages.account_id = signals.account_id AND messages.message_id = signals.message_id
 LEFT JOIN strategies ON strategies.account_id = signals.account_id AND strategies.strategy_id = signals.strategy_id
 WHERE accounts.user_id = :user_id::uuid AND signals.signal_id = :signal_id::uuid;
+
+-- name: oldest_pending_seconds$
+SELECT extract(epoch FROM clock_timestamp() - min(created_at))::double precision FROM signals WHERE status = 'pending';

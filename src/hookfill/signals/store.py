@@ -31,6 +31,12 @@ async def get_signal(connection: asyncpg.Connection, user_id: UUID, signal_id: U
     return None if row is None else _signal(row)
 
 
+async def oldest_pending_seconds(connection: asyncpg.Connection) -> float | None:
+    """How long the oldest signal, of whatever user, has been waiting for a decision; None when none waits."""
+    age: float | None = await connection.fetchval(SQL.oldest_pending_seconds.sql)
+    return None if age is None else max(round(age, 3), 0.0)
+
+
 def _signal(row: Mapping[str, Any]) -> dict[str, Any]:
     body = row["body"]
     return {
