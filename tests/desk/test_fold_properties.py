@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.desk import CASH, WIDE, at, bar, fold_in_parts, signal, situation, strategy
 
 from hookfill.desk.fold import fold
 from hookfill.desk.model import Situation
@@ -14,6 +13,7 @@ from hookfill.market.model import Candle
 from hookfill.orders.model import Side
 from hookfill.positions.apply import market_value, unrealized
 from hookfill.risk.model import Limits
+from support.desk import CASH, WIDE, at, bar, fold_in_parts, signal, situation, strategy
 
 MINUTES = 40
 PIP = Decimal("0.0001")

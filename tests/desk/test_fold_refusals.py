@@ -5,13 +5,13 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from support.desk import ACCOUNT, STRATEGY, WIDE, account, at, bar, flat, only, signal, situation, strategy
 
 from hookfill.desk.fold import fold
 from hookfill.desk.model import HaltRow, Situation
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Quote
 from hookfill.risk.model import Halt, Limits
+from support.desk import ACCOUNT, STRATEGY, WIDE, account, at, bar, flat, only, signal, situation, strategy
 
 BARS = (flat(0, "1.1000"), flat(1, "1.1000"))
 BUY = "buy EURUSD 0.1"

@@ -5,7 +5,6 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from support.desk import CASH, STRATEGY, WIDE, account, after, at, bar, flat, only, signal, situation, strategy
 
 from hookfill.desk.fold import fold
 from hookfill.desk.model import MAX_ATTEMPTS, HaltRow, Situation
@@ -13,6 +12,7 @@ from hookfill.engines import registry
 from hookfill.kernel.errors import LedgerError
 from hookfill.market.model import Quote
 from hookfill.risk.model import Halt, Limits
+from support.desk import CASH, STRATEGY, WIDE, account, after, at, bar, flat, only, signal, situation, strategy
 
 BARS = (flat(0, "1.1000"), bar(1, "1.1000 1.1010 1.0990 1.1000"))
 BUY = "buy EURUSD 0.1"
@@ -175,7 +175,7 @@ def test_bars_fire_exits(levels, exits, bars, expected) -> None:
 
 
 def test_bars_and_signals_take_their_turns() -> None:
-    """The bar before the first signal is none of its business, the one between two decides first, the one at a signal's time too."""
+    """A bar before the first signal is none of its business; one between two comes between them, also one that closes at the second."""
     between = bar(2, "1.1 1.1 1.0970 1.1")
     signals = [signal(BUY + " sl=1.0980", 2), signal("sell EURUSD 0.2", 3)]
     outcome = fold(situation(*signals, bars=(bar(1, "1.1 1.2 1.0 1.1"), between)))

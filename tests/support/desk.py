@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -131,7 +132,7 @@ def fold_in_parts(whole: Situation, cuts: Iterable[int]) -> tuple[list[Order], d
     """Fold a situation in several transactions: the signals up to each cut, prices up to the last of them, then the rest."""
     places = [0, *sorted(cuts), len(whole.signals)]
     now, orders, positions, verdicts = whole, [], {}, []
-    for number, (first, last) in enumerate(zip(places, places[1:], strict=False), start=1):
+    for number, (first, last) in enumerate(pairwise(places), start=1):
         signals = whole.signals[first:last]
         is_last = number == len(places) - 1
         if not signals and not is_last:
