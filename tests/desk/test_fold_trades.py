@@ -175,7 +175,7 @@ def test_bars_fire_exits(levels, exits, bars, expected) -> None:
 
 
 def test_bars_and_signals_take_their_turns() -> None:
-    """A bar before the first signal is none of its business; one between two comes between them, also one that closes at the second."""
+    """A bar before the first signal is none of its business; one between two, or closing at the second, comes between them."""
     between = bar(2, "1.1 1.1 1.0970 1.1")
     signals = [signal(BUY + " sl=1.0980", 2), signal("sell EURUSD 0.2", 3)]
     outcome = fold(situation(*signals, bars=(bar(1, "1.1 1.2 1.0 1.1"), between)))
