@@ -18,12 +18,13 @@ import asyncpg
 import psycopg
 import pytest
 from psycopg import sql
-from support.server import LIVE
 
 from hookfill.postgres import database as databases
 from hookfill.postgres import migrate, server
 from hookfill.postgres.model import Database, ServerInfo
 from hookfill.postgres.pool import connect, open_pool
+from support.house import House, open_house
+from support.server import LIVE
 
 TEMPLATE = "migrated"
 _numbers = itertools.count(1)
@@ -144,6 +145,13 @@ async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(database, name="test")
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
+    """Doors, desk and API in this process, on simulated time."""
+    async with open_house(database, tmp_path) as house:
+        yield house
 
 
 @pytest.fixture

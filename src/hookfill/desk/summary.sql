@@ -28,7 +28,8 @@ SELECT count(*) AS alerts,
        count(*) FILTER (WHERE state = 'malformed') AS malformed,
        count(*) FILTER (WHERE state = 'refused') AS refused
 FROM messages
-WHERE account_id = ANY (:account_ids::uuid[]) AND door <> 'candles' AND (:since::timestamptz IS NULL OR as_of >= :since::timestamptz);
+WHERE account_id = ANY (:account_ids::uuid[]) AND door <> 'candles'
+  AND (:since::timestamptz IS NULL OR as_of >= :since::timestamptz);
 
 -- name: signal_counts
 SELECT status, reason, count(*) AS signals
