@@ -63,30 +63,37 @@ class Proxy:
 
     async def __aexit__(self, *exception: object) -> None:
         self._listener.close()
-        self.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._forward(reader, writer)
+        finally:
+            self._tasks.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         if self._refusing:
             writer.transport.abort()
             return
-        upstream = f"{self._server.host}/.s.PGSQL.{self._server.port}"
-        there, back = await asyncio.open_unix_connection(upstream)
-        ends = {writer.transport, back.transport}
-        self._transports |= ends
+        there, back = await asyncio.open_unix_connection(f"{self._server.host}/.s.PGSQL.{self._server.port}")
+        ends = (writer.transport, back.transport)
+        self._transports.update(ends)
         pumps = [asyncio.create_task(self._pump(reader, back)), asyncio.create_task(self._pump(there, writer, answers=True))]
-        self._tasks |= set(pumps)
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for pump in pumps:
+                pump.cancel()
             for transport in ends:
                 transport.abort()
-            self._transports -= ends
-            await asyncio.gather(*pumps, return_exceptions=True)
-            self._tasks -= set(pumps)
+            self._transports.difference_update(ends)
+            await asyncio.sleep(0)  # let the aborted sockets close: a backend must not wait for its client until it times out
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with contextlib.suppress(ConnectionError):

@@ -95,7 +95,7 @@ class _Lane:
             return await self._writer.spool(deliveries)
 
     async def _flush(self, deliveries: list[Delivery]) -> list[Receipt]:
-        if self._connection is None:
+        if self._connection is None or self._connection.is_closed():  # it may have died while there was nothing to send
             self._connection = await self._writer.connect()
         if not deliveries:
             await store.commit_decoy(self._connection)
