@@ -93,11 +93,11 @@ class Server:
         self.launch()
         give_up = time.monotonic() + START_SECONDS
         while not self._is_listening():
-            if self.process.poll() is not None:
-                raise StartFailed(f"exit code {self.process.returncode}\n{self.output()}")
-            if time.monotonic() > give_up:
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                code = self.process.poll()
                 self.kill()
-                raise StartFailed(f"not listening after {START_SECONDS} s\n{self.output()}")
+                what = f"not listening after {START_SECONDS} s" if code is None else f"exit code {code}"
+                raise StartFailed(f"{what}\n{self.output()}")
             time.sleep(0.01)
         return self
 
