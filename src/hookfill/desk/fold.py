@@ -49,11 +49,11 @@ def _prices(situation: Situation) -> list[Candle | Quote]:
     """Bars and newest quotes in order of time.
 
     A quote matters where no bar has closed at its time: it comes from a bar that is still forming. It comes after the bars that
-    have. One beyond the horizon must wait: it would make the bar around the horizon count by its close only.
+    have. One beyond the horizon is never reached: it would make the bar around the horizon count by its close only.
     """
     bars: Sequence[Candle | Quote] = situation.bars
-    quotes: list[Candle | Quote] = [quote for quote in situation.quotes.values() if quote.at <= situation.horizon]
-    return list(merge(bars, sorted(quotes, key=_true_at), key=_true_at))
+    quotes: list[Candle | Quote] = sorted(situation.quotes.values(), key=_true_at)
+    return list(merge(bars, quotes, key=_true_at))
 
 
 def _true_at(price: Candle | Quote) -> datetime:
