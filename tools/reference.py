@@ -62,8 +62,8 @@ def settings() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
-        choices = getattr(alias, "choices", None) or [name.upper()]
-        names = ", ".join(f"`{choice}`" for choice in choices if str(choice).isupper())
+        choices = getattr(alias, "choices", None) or [alias or name.upper()]
+        names = ", ".join(f"`{choice}`" for choice in choices)
         default = field.default
         shown = (
             "" if default is PydanticUndefined or default is None else str(default.value if isinstance(default, Enum) else default)

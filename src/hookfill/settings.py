@@ -58,35 +58,38 @@ class LogLevel(StrEnum):
 class Settings(BaseSettings):
     """The settings of one process, read from the environment."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    # Never by the fields' own names: HOME, HOST and PORT belong to others.
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    database_url: str | None = Field(None, description="PostgreSQL 15 or newer; unset: the embedded server in HOOKFILL_HOME.")
+    database_url: str | None = Field(
+        None, repr=False, description="PostgreSQL 15 or newer; unset: the embedded server in HOOKFILL_HOME."
+    )
     home: Path = Field(
         default_factory=lambda: user_data_path("hookfill", appauthor=False),
-        validation_alias=AliasChoices("HOOKFILL_HOME", "home"),
+        validation_alias="HOOKFILL_HOME",
         description="Folder for the embedded database, the spool and the generated secrets.",
     )
-    host: str = Field("127.0.0.1", validation_alias=AliasChoices("HOOKFILL_HOST", "host"), description="Address to listen on.")
+    host: str = Field("127.0.0.1", validation_alias="HOOKFILL_HOST", description="Address to listen on.")
     port: int = Field(
         8000,
         ge=0,
         le=65535,
-        validation_alias=AliasChoices("HOOKFILL_PORT", "port"),
+        validation_alias="HOOKFILL_PORT",
         description="Port to listen on; 0: any free one.",
     )
     base_url: str | None = Field(
         None,
-        validation_alias=AliasChoices("HOOKFILL_BASE_URL", "BASE_URL", "base_url"),
+        validation_alias=AliasChoices("HOOKFILL_BASE_URL", "BASE_URL"),
         description="How the outside reaches this server (https://…); used in webhook URLs. Unset: the address it listens on.",
     )
     mode: Mode = Field(
         Mode.DEVELOPMENT,
-        validation_alias=AliasChoices("HOOKFILL_MODE", "mode"),
+        validation_alias="HOOKFILL_MODE",
         description="production refuses to start without HMAC_SECRET, with a placeholder as a secret, or on simulated time.",
     )
     time: Time = Field(
         Time.WALL,
-        validation_alias=AliasChoices("HOOKFILL_TIME", "time"),
+        validation_alias="HOOKFILL_TIME",
         description="messages: demo and test servers take the time from the messages (X-Hookfill-Time or the alert's own).",
     )
     hmac_secret: SecretStr | None = Field(
@@ -97,35 +100,35 @@ class Settings(BaseSettings):
     )
     owner_token: SecretStr | None = Field(
         None,
-        validation_alias=AliasChoices("HOOKFILL_OWNER_TOKEN", "owner_token"),
+        validation_alias="HOOKFILL_OWNER_TOKEN",
         description="The owner's bearer token; unset: one is generated and shown by `hookfill token`.",
     )
     cors_origins: str = Field(
         "",
-        validation_alias=AliasChoices("HOOKFILL_CORS_ORIGINS", "cors_origins"),
+        validation_alias="HOOKFILL_CORS_ORIGINS",
         description="Origins, separated by commas, whose pages may call the API; * for all.",
     )
     allow_unsafe_database: bool = Field(
         False,
-        validation_alias=AliasChoices("HOOKFILL_ALLOW_UNSAFE_DATABASE", "allow_unsafe_database"),
+        validation_alias="HOOKFILL_ALLOW_UNSAFE_DATABASE",
         description="Run although fsync, full_page_writes or synchronous_commit is off; acknowledged alerts may then be lost.",
     )
     log_level: LogLevel = Field(
         LogLevel.INFO,
-        validation_alias=AliasChoices("HOOKFILL_LOG_LEVEL", "log_level"),
+        validation_alias="HOOKFILL_LOG_LEVEL",
         description="What is logged to standard error: debug, info, warning or error, and what is graver.",
     )
     spool_max_bytes: int = Field(
         1 << 30,
         ge=1 << 20,
-        validation_alias=AliasChoices("HOOKFILL_SPOOL_MAX_BYTES", "spool_max_bytes"),
+        validation_alias="HOOKFILL_SPOOL_MAX_BYTES",
         description="How much the local spool may hold while the database does not answer.",
     )
     desk_concurrency: int = Field(
         4,
         ge=1,
         le=64,
-        validation_alias=AliasChoices("HOOKFILL_DESK_CONCURRENCY", "desk_concurrency"),
+        validation_alias="HOOKFILL_DESK_CONCURRENCY",
         description="How many accounts one worker process decides for at the same time.",
     )
 

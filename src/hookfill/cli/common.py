@@ -50,7 +50,7 @@ class Group(TyperGroup):
 
 
 def read_settings(home: Path | None = None, **given: object) -> "Settings":
-    """The settings of the environment, with what the command line gives instead (None: nothing given).
+    """The settings of the environment, with what the command line gives instead by the settings' names (None: nothing given).
 
     Raises:
         ConfigurationError: a value can't be used; the text never quotes it, since it may be a secret.
@@ -59,7 +59,9 @@ def read_settings(home: Path | None = None, **given: object) -> "Settings":
 
     from hookfill.settings import Settings
 
-    values: dict[str, Any] = {name: value for name, value in {"home": home, **given}.items() if value is not None}
+    values: dict[str, Any] = {
+        f"HOOKFILL_{name.upper()}": value for name, value in {"home": home, **given}.items() if value is not None
+    }
     try:
         return Settings(**values)
     except ValidationError as error:

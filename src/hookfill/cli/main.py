@@ -5,11 +5,13 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, strategies
+from hookfill.cli import accounts, imports, strategies
 from hookfill.cli.accounts import resume
 from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
+from hookfill.cli.doctor import doctor
 from hookfill.cli.reading import messages, status, story
+from hookfill.cli.send import send
 from hookfill.cli.serve import serve
 from hookfill.cli.token import migrate, token
 
@@ -34,11 +36,14 @@ app.command()(demo)
 app.command()(status)
 app.command()(story)
 app.command()(messages)
+app.command()(send)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
+app.add_typer(imports.app, name="import")
 app.command()(resume)
 app.command()(token)
 app.command()(migrate)
+app.command()(doctor)
 
 
 def run() -> None:

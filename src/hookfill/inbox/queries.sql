@@ -54,6 +54,10 @@ WITH incoming AS (
 )
 SELECT message_id, first_signal_id FROM judged WHERE NOT is_fresh;
 
+-- name: known_keys
+-- Which of these keys an account's gate holds.
+SELECT key FROM gate WHERE account_id = :account_id::uuid AND key = ANY (:keys::bytea[]);
+
 -- name: commit_decoy
 -- A commit that costs what a stored message costs and stores nothing: unknown webhook secrets take as long as known ones.
 SELECT pg_logical_emit_message(true, 'hookfill', repeat('.', 400));
@@ -73,6 +77,18 @@ FROM messages
 WHERE account_id = :account_id::uuid AND (:state::text IS NULL OR state = :state::text)
 ORDER BY message_id DESC
 LIMIT :limit::bigint OFFSET :offset::bigint;
+
+-- name: delivery_since^
+-- The first message with this body that arrived since, in any account, and its signal (a duplicate's is the first delivery's).
+SELECT messages.message_id, messages.state, signals.signal_id, signals.status,
+       coalesce(signals.reason, messages.reason) AS reason, coalesce(signals.error_message, messages.error) AS error_message,
+       signals.fill_price
+FROM accounts
+JOIN messages USING (account_id)
+LEFT JOIN signals ON signals.account_id = messages.account_id AND signals.signal_id = messages.signal_id
+WHERE messages.message_id >= :since_id::uuid AND messages.body = :body::bytea
+ORDER BY messages.message_id
+LIMIT 1;
 
 -- name: count_messages
 SELECT state, count(*) AS messages FROM messages WHERE account_id = :account_id::uuid GROUP BY state ORDER BY state;

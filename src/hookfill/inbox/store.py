@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.inbox.model import WINDOW_SECONDS, Delivery, Receipt
+from hookfill.kernel.ids import earliest_id
 from hookfill.postgres.sql import load
 
 SQL = load(__package__)
@@ -89,6 +90,12 @@ def _receipt(delivery: Delivery, firsts: Mapping[UUID, UUID | None]) -> Receipt:
     return Receipt(fresh=True, signal_id=delivery.signal.signal_id if delivery.signal is not None else None)
 
 
+async def known_keys(connection: asyncpg.Connection, account_id: UUID, keys: Sequence[bytes]) -> set[bytes]:
+    """Which of the keys an account has had already, whenever that was."""
+    rows = await connection.fetch(SQL.known_keys.sql, account_id, keys)
+    return {row["key"] for row in rows}
+
+
 async def commit_decoy(connection: asyncpg.Connection) -> None:
     """Commit as much as one message costs, and store nothing."""
     await connection.execute(SQL.commit_decoy.sql)
@@ -110,6 +117,14 @@ async def list_messages(
     """Messages of an account, newest first."""
     rows: list[asyncpg.Record] = await connection.fetch(SQL.list_messages.sql, account_id, state, limit, offset)
     return rows
+
+
+async def delivery_since(connection: asyncpg.Connection, since: datetime, body: bytes) -> asyncpg.Record | None:
+    """What became of the first message with this (masked) body that arrived since a moment (UTC), as far as it is by now.
+
+    It has ``message_id, state, signal_id, status, reason, error_message, fill_price``; the last five are None where there is none.
+    """
+    return await connection.fetchrow(SQL.delivery_since.sql, earliest_id(since), body)
 
 
 async def count_messages(connection: asyncpg.Connection, account_id: UUID) -> dict[str, int]:

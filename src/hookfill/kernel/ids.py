@@ -30,3 +30,8 @@ def derived_id(at: datetime, *parts: str | UUID) -> UUID:
     value |= 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64
     value |= 0b10 << 62 | random_bits & (1 << 62) - 1
     return UUID(int=value)
+
+
+def earliest_id(at: datetime) -> UUID:
+    """The least id that can have been made at ``at`` or later: where to start looking in rows ordered by their ids."""
+    return UUID(int=(to_us(at) // 1000) << 80)

@@ -1,6 +1,6 @@
 """Reads signals back, as their owner sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,14 @@ async def oldest_pending_seconds(connection: asyncpg.Connection) -> float | None
     """How long the oldest signal, of whatever user, has been waiting for a decision; None when none waits."""
     age: float | None = await connection.fetchval(SQL.oldest_pending_seconds.sql)
     return None if age is None else max(round(age, 3), 0.0)
+
+
+async def count_outcomes(
+    connection: asyncpg.Connection, account_id: UUID, signal_ids: Sequence[UUID]
+) -> list[tuple[str, str | None, int]]:
+    """What became of these signals of one account: status, reason (None if there is none) and how many."""
+    rows = await connection.fetch(SQL.count_outcomes.sql, account_id, signal_ids)
+    return [(row["status"], row["reason"], row["signals"]) for row in rows]
 
 
 def _signal(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,343 @@
+"""``hookfill import``: history from files. Importing the same file again changes nothing."""
+
+import codecs
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hookfill.cli.common import HomeOption, JsonOption, Session, run_async, session, start_logging
+from hookfill.kernel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+    from uuid import UUID
+
+    from hookfill.edge.alert_log import LoggedAlert, Target
+    from hookfill.market.candle_csv import Dialect
+    from hookfill.market.model import Candle
+
+app = typer.Typer(help="Import history from files.", no_args_is_help=True, rich_markup_mode=None)
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)]
+CANDLES_PER_BATCH = 5_000
+MOST_REPORTED = 20
+LOOK_SECONDS = 0.1
+QUIET_SECONDS = 60
+
+
+@contextmanager
+def _opened(path: Path, *, quiet: bool) -> Iterator[Iterator[str]]:
+    """The file's lines, with a progress bar over its bytes."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from hookfill.cli.show import console
+    from hookfill.kernel.text import visible
+
+    shown = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console(),
+        transient=True,
+        disable=quiet,
+    )
+    with shown, path.open("rb") as file:
+        task = shown.add_task(visible(path.name), total=path.stat().st_size)
+        yield _decoded(file, path, lambda place: shown.update(task, completed=place))
+
+
+def _decoded(file: io.BufferedReader, path: Path, on_place: Callable[[int], None]) -> Iterator[str]:
+    start = file.peek(4)[:4]
+    # MetaTrader writes UTF-16.
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding, newline="")):
+            if number % 1_000 == 0:
+                on_place(file.tell())
+            yield line
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path.name!a} is not written in UTF-8 or UTF-16: save it as UTF-8 and try again.") from error
+
+
+def _print_bad_rows(bad_rows: Sequence[Any]) -> None:
+    from hookfill.cli.show import console, table
+
+    if not bad_rows:
+        return
+    rows = [(bad.line, bad.reason) for bad in bad_rows[:MOST_REPORTED]]
+    title = f"{len(bad_rows)} rows were skipped" + (f"; the first {MOST_REPORTED}" if len(bad_rows) > MOST_REPORTED else "")
+    console().print(table(title, ("line", "why"), rows, right=("line",)))
+
+
+@app.command("candles")
+def import_candles(
+    file: FileArgument,
+    symbol: Annotated[str | None, typer.Option(help="The symbol; default: the file's, else as its name tells.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="M1, H1, 1D …; default: the file's, else as its name tells.")] = None,
+    zone: Annotated[str, typer.Option(help="Of times without one, such as America/New_York.")] = "UTC",
+    day_first: Annotated[bool, typer.Option("--day-first", help="4/3/2026 is the 4th of March.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import candles from any CSV with open, high, low and close; bars that are there already stay as they are."""
+    from hookfill.cli.show import print_json
+    from hookfill.kernel.clock import utc_now
+    from hookfill.market.candle_csv import Dialect, guess_from_name
+    from hookfill.market.timeframes import normalize_timeframe
+
+    guessed_symbol, guessed_timeframe = guess_from_name(file.stem)
+    dialect = Dialect(
+        symbol=symbol or guessed_symbol,
+        timeframe=normalize_timeframe(timeframe) if timeframe is not None else guessed_timeframe,
+        now=utc_now(),
+        zone=_zone(zone),
+        day_first=day_first,
+    )
+    result = run_async(_import_candles(home, file, dialect, quiet=as_json))
+    if as_json:
+        print_json(result.facts() | {"bad_rows": [{"line": bad.line, "reason": bad.reason} for bad in result.bad_rows]})
+        return
+    _print_facts("Candles imported", result.facts())
+    _print_bad_rows(result.bad_rows)
+
+
+def _zone(name: str) -> "tzinfo":
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"Unknown time zone {name!a}: use an IANA name such as America/New_York.") from error
+
+
+@dataclass(slots=True)
+class _Candles:
+    """What became of a file of candles."""
+
+    bars: int = 0
+    added: int = 0
+    conflicting: int = 0
+    series: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: "datetime | None" = None
+    last: "datetime | None" = None
+    bad_rows: list[Any] = field(default_factory=list)
+
+    def count(self, bar: "Candle") -> None:
+        self.bars += 1
+        self.series[bar.symbol, bar.timeframe] += 1
+        self.first = bar.opened_at if self.first is None else min(self.first, bar.opened_at)
+        self.last = bar.opened_at if self.last is None else max(self.last, bar.opened_at)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "rows": self.bars + len(self.bad_rows),
+            "added": self.added,
+            "known": self.bars - self.added,
+            "differing": self.conflicting,
+            "skipped": len(self.bad_rows),
+            "series": ", ".join(f"{symbol} {timeframe}" for symbol, timeframe in sorted(self.series)),
+            "first": self.first,
+            "last": self.last,
+        }
+
+
+async def _import_candles(home: Path | None, file: Path, dialect: "Dialect", *, quiet: bool) -> _Candles:
+    from hookfill.market.candle_csv import BadRow, read_candle_csv
+
+    result = _Candles()
+    batch: list[Candle] = []
+    async with session(home) as at:
+        with _opened(file, quiet=quiet) as lines:
+            for item in read_candle_csv(lines, dialect):
+                if isinstance(item, BadRow):
+                    result.bad_rows.append(item)
+                    continue
+                result.count(item)
+                batch.append(item)
+                if len(batch) == CANDLES_PER_BATCH:
+                    await _store_candles(at, batch, dialect, result)
+            await _store_candles(at, batch, dialect, result)
+    return result
+
+
+async def _store_candles(at: Session, batch: "list[Candle]", dialect: "Dialect", result: _Candles) -> None:
+    from hookfill.market.store import store_candles
+
+    if batch:
+        stored = await store_candles(at.connection, batch, dialect.now)
+        result.added += stored.added
+        result.conflicting += stored.conflicting
+        batch.clear()
+
+
+@app.command("alerts")
+def import_alerts(
+    file: FileArgument,
+    strategy: Annotated[str, typer.Option(help="Whose alerts they are: a strategy's name or id.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import TradingView's alert-log export: each alert is decided as of when it was fired."""
+    from hookfill.cli.show import print_json
+
+    result = run_async(_import_alerts(home, file, strategy, quiet=as_json))
+    if as_json:
+        print_json(result.facts() | {"bad_rows": [{"line": bad.line, "reason": bad.reason} for bad in result.bad_rows]})
+        return
+    _print_facts("Alerts imported", result.facts())
+    _print_bad_rows(result.bad_rows)
+
+
+@dataclass(slots=True)
+class _Alerts:
+    """What became of an alert log."""
+
+    rows: int = 0
+    stored: int = 0
+    malformed: int = 0
+    unusable: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    bad_rows: list[Any] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "stored": self.stored,
+            "duplicates": self.rows - self.stored - len(self.bad_rows),
+            "malformed": self.malformed,
+            "unusable": self.unusable,
+            "skipped": len(self.bad_rows),
+            "outcomes": dict(self.outcomes),
+            "reasons": dict(self.reasons),
+        }
+
+    def conclude(self, outcomes: Sequence[tuple[str, str | None, int]]) -> None:
+        for status, reason, number in outcomes:
+            self.outcomes[status] += number
+            if reason is not None:
+                self.reasons[reason] += number
+
+
+async def _import_alerts(home: Path | None, file: Path, strategy: str, *, quiet: bool) -> _Alerts:
+    from hookfill.cli.strategies import strategy_named
+    from hookfill.edge.alert_log import BadRow, Target, in_order, read_alert_log
+
+    result = _Alerts()
+    async with session(home) as at:
+        start_logging(at.settings)
+        found = await strategy_named(at, strategy)
+        alerts: list[LoggedAlert] = []
+        with _opened(file, quiet=quiet) as lines:
+            for item in read_alert_log(lines):
+                result.rows += 1
+                if isinstance(item, BadRow):
+                    result.bad_rows.append(item)
+                else:
+                    alerts.append(item)
+        target = Target(found["account_id"], found["strategy_id"])
+        signal_ids = await _store_alerts(at, in_order(alerts), target, result, quiet=quiet)
+        if signal_ids:
+            result.conclude(await _until_decided(at, target.account_id, signal_ids, quiet=quiet))
+    return result
+
+
+async def _store_alerts(
+    at: Session, alerts: "Sequence[LoggedAlert]", target: "Target", result: _Alerts, *, quiet: bool
+) -> "list[UUID]":
+    """Store all in one commit; returns the ids of the signals."""
+    from hookfill.edge.alert_log import BATCH, store_history
+    from hookfill.inbox.store import wake_desk
+    from hookfill.kernel.clock import utc_now
+
+    received_at = utc_now()
+    signal_ids = []
+    with _counting("storing", len(alerts), quiet=quiet) as advance:
+        async with at.connection.transaction():
+            for start in range(0, len(alerts), BATCH):
+                batch = alerts[start : start + BATCH]
+                for item in await store_history(at.connection, batch, target, received_at):
+                    result.stored += 1
+                    result.malformed += item.state == "malformed"
+                    if item.signal is not None:
+                        result.unusable += item.signal.status == "discarded"
+                        signal_ids.append(item.signal.signal_id)
+                advance(len(batch))
+    await wake_desk(at.connection)
+    return signal_ids
+
+
+async def _until_decided(
+    at: Session, account_id: "UUID", signal_ids: "Sequence[UUID]", *, quiet: bool
+) -> "list[tuple[str, str | None, int]]":
+    """Wait for the worker, or be the worker when none runs; returns what became of the signals.
+
+    Signals that stay undecided although nothing moves for a while are left to the worker and counted as pending.
+    """
+    import asyncio
+    import time
+
+    from hookfill.ops.queue import worker_listens
+    from hookfill.signals.store import count_outcomes
+
+    if not await worker_listens(at.connection):
+        await _work_off(at)
+    pending, moved_at = len(signal_ids), time.monotonic()
+    with _counting("deciding", len(signal_ids), quiet=quiet) as advance:
+        while True:
+            outcomes = await count_outcomes(at.connection, account_id, signal_ids)
+            left = sum(number for status, _, number in outcomes if status == "pending")
+            if not left or time.monotonic() - moved_at > QUIET_SECONDS:
+                return outcomes
+            if left != pending:
+                advance(pending - left)
+                pending, moved_at = left, time.monotonic()
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _work_off(at: Session) -> None:
+    """Decide what is due in this process."""
+    from functools import partial
+
+    from hookfill.desk.worker import Worker
+    from hookfill.postgres.pool import connect, open_pool
+
+    pool = await open_pool(at.database, name="desk", min_size=1, max_size=at.settings.desk_concurrency + 1)
+    try:
+        worker = Worker(
+            pool,
+            partial(connect, at.database, name="desk wake"),
+            is_simulated=at.settings.is_simulated,
+            concurrency=at.settings.desk_concurrency,
+        )
+        await worker.work_off()
+    finally:
+        await pool.close()
+
+
+@contextmanager
+def _counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar over things that are counted."""
+    from rich.progress import Progress
+
+    from hookfill.cli.show import console
+
+    with Progress(console=console(), transient=True, disable=quiet) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda number: progress.advance(task, number)
+
+
+def _print_facts(title: str, facts: dict[str, Any]) -> None:
+    from hookfill.cli.show import console, pairs
+
+    flat = {
+        name: ", ".join(f"{number} {status}" for status, number in value.items()) if isinstance(value, dict) else value
+        for name, value in facts.items()
+    }
+    console().print(pairs(title, flat), "")

@@ -1,0 +1,227 @@
+-- name: signals_have_messages
+-- Every signal came from a message of the same account and strategy.
+SELECT s.account_id, s.signal_id AS id, 'its message is missing or belongs to another strategy' AS finding
+FROM signals s
+LEFT JOIN messages m ON m.account_id = s.account_id AND m.message_id = s.message_id
+WHERE m.message_id IS NULL OR m.strategy_id IS DISTINCT FROM s.strategy_id
+LIMIT $1;
+
+-- name: rows_have_accounts
+-- Every message, signal, order, fill, position and strategy belongs to an account.
+SELECT r.account_id, r.id, 'its account is missing (' || r.kind || ')' AS finding
+FROM (
+    SELECT account_id, message_id AS id, 'message' AS kind FROM messages
+    UNION ALL SELECT account_id, signal_id, 'signal' FROM signals
+    UNION ALL SELECT account_id, order_id, 'order' FROM orders
+    UNION ALL SELECT account_id, fill_id, 'fill' FROM fills
+    UNION ALL SELECT account_id, position_id, 'position' FROM positions
+    UNION ALL SELECT account_id, strategy_id, 'strategy' FROM strategies
+) r
+WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = r.account_id)
+LIMIT $1;
+
+-- name: rows_have_strategies
+-- Every order, position and webhook secret belongs to a strategy of its account.
+SELECT r.account_id, r.id, 'its strategy is missing (' || r.kind || ')' AS finding
+FROM (
+    SELECT account_id, strategy_id, order_id AS id, 'order' AS kind FROM orders
+    UNION ALL SELECT account_id, strategy_id, position_id, 'position' FROM positions
+    UNION ALL SELECT account_id, strategy_id, strategy_id, 'webhook secret' FROM webhook_secrets
+) r
+WHERE NOT EXISTS (SELECT FROM strategies s WHERE s.account_id = r.account_id AND s.strategy_id = r.strategy_id)
+LIMIT $1;
+
+-- name: gate_keys_have_messages
+-- Every key of the duplicate gate leads to the message that holds it.
+SELECT g.account_id, g.message_id AS id, 'the gate names a message that is missing' AS finding
+FROM gate g
+LEFT JOIN messages m ON m.account_id = g.account_id AND m.message_id = g.message_id
+WHERE m.message_id IS NULL
+LIMIT $1;
+
+-- name: messages_have_one_outcome
+-- Every message has exactly one outcome: one signal if it was processed, else none.
+SELECT m.account_id, m.message_id AS id, m.state || ' with ' || count(s.signal_id) || ' signals' AS finding
+FROM messages m
+LEFT JOIN signals s ON s.account_id = m.account_id AND s.message_id = m.message_id
+GROUP BY m.account_id, m.message_id, m.state
+HAVING count(s.signal_id) <> CASE WHEN m.state = 'processed' THEN 1 ELSE 0 END
+LIMIT $1;
+
+-- name: states_are_known
+-- Every message, signal, order and position is in a state that its lifecycle knows.
+SELECT r.account_id, r.id, r.kind || ' is ' || r.state AS finding
+FROM (
+    SELECT account_id, message_id AS id, 'message' AS kind, state FROM messages
+    UNION ALL SELECT account_id, signal_id, 'signal', status FROM signals
+    UNION ALL SELECT account_id, order_id, 'order', status FROM orders
+    UNION ALL SELECT account_id, position_id, 'position', status FROM positions
+) r
+WHERE r.kind || ' ' || r.state <> ALL ($2::text[])
+LIMIT $1;
+
+-- name: ended_signals_say_when
+-- A signal that has reached its end says when, and one that waits does not.
+SELECT account_id, signal_id AS id, status || ', resolved at ' || coalesce(resolved_at::text, 'no time') AS finding
+FROM signals
+WHERE (status = ANY ($2::text[])) <> (resolved_at IS NOT NULL)
+LIMIT $1;
+
+-- name: signals_are_decided_soon
+-- No signal waits longer than a minute for its decision.
+SELECT account_id, signal_id AS id, 'waits since ' || created_at AS finding
+FROM signals
+WHERE status = 'pending' AND created_at < clock_timestamp() - interval '60 seconds'
+LIMIT $1;
+
+-- name: executed_signals_have_orders
+-- Every executed signal has an order and a recorded decision.
+SELECT s.account_id, s.signal_id AS id, 'executed without an order or a decision' AS finding
+FROM signals s
+WHERE s.status = 'executed'
+  AND NOT (EXISTS (SELECT FROM orders o WHERE o.account_id = s.account_id AND o.signal_id = s.signal_id)
+       AND EXISTS (SELECT FROM decisions d WHERE d.account_id = s.account_id AND d.signal_id = s.signal_id))
+LIMIT $1;
+
+-- name: orders_have_a_cause
+-- Every order comes from an approved signal of its strategy and symbol, or is the exit of a position.
+SELECT o.account_id, o.order_id AS id,
+       CASE WHEN o.signal_id IS NULL THEN 'no signal and no exit' ELSE 'its signal is ' || coalesce(s.status, 'missing') END AS finding
+FROM orders o
+LEFT JOIN signals s ON s.account_id = o.account_id AND s.signal_id = o.signal_id
+WHERE CASE
+    WHEN o.signal_id IS NULL THEN o.purpose <> 'exit' OR o.exit_reason IS NULL OR o.position_id IS NULL
+    ELSE s.status IS NULL OR s.status NOT IN ('approved', 'executed', 'failed', 'expired')
+        OR s.strategy_id <> o.strategy_id OR s.symbol IS DISTINCT FROM o.symbol
+END
+LIMIT $1;
+
+-- name: one_order_per_cause
+-- No client order id stands on two orders: the same cause never made two.
+SELECT min(account_id::text)::uuid AS account_id, min(order_id::text)::uuid AS id,
+       count(*) || ' orders named ' || client_order_id AS finding
+FROM orders
+GROUP BY client_order_id
+HAVING count(*) > 1
+LIMIT $1;
+
+-- name: fills_have_orders
+-- Every fill belongs to one order of its symbol, side and position.
+SELECT f.account_id, f.fill_id AS id, 'its order is missing or is another one''s' AS finding
+FROM fills f
+LEFT JOIN orders o ON o.account_id = f.account_id AND o.order_id = f.order_id
+WHERE o.order_id IS NULL OR (o.symbol, o.side, o.position_id) IS DISTINCT FROM (f.symbol, f.side, f.position_id)
+LIMIT $1;
+
+-- name: fills_add_up_to_orders
+-- An order's filled quantity and average price are those of its fills, and a filled order is filled whole.
+SELECT o.account_id, o.order_id AS id,
+       o.status || ': ' || coalesce(f.quantity, 0) || ' of ' || o.quantity || ' filled, ' || o.filled_quantity || ' recorded' AS finding
+FROM orders o
+LEFT JOIN LATERAL (
+    SELECT sum(quantity) AS quantity, sum(quantity * price) AS spent
+    FROM fills WHERE fills.account_id = o.account_id AND fills.order_id = o.order_id
+) f ON true
+WHERE coalesce(f.quantity, 0) <> o.filled_quantity
+   OR coalesce(f.quantity, 0) > o.quantity
+   OR (o.status = 'filled') <> (coalesce(f.quantity, 0) = o.quantity)
+   OR (o.status IN ('created', 'submitting', 'denied', 'rejected') AND f.quantity > 0)
+   OR abs(o.average_fill_price * f.quantity - f.spent) > f.quantity * 1e-9
+LIMIT $1;
+
+-- name: fills_lie_in_their_bars
+-- Every fill lies within the low and high of the bar that it came from.
+SELECT account_id, fill_id AS id, price || ' outside ' || coalesce(bar_low, price) || ' to ' || coalesce(bar_high, price) AS finding
+FROM fills
+WHERE price < bar_low OR price > bar_high
+LIMIT $1;
+
+-- name: limits_and_stops_hold
+-- No limit order or target fills worse than its price, and no stop better than its own.
+SELECT f.account_id, f.fill_id AS id, o.side || ' at ' || f.price || ', limit ' || coalesce(o.limit_price::text, 'none') || ', stop '
+       || coalesce(o.stop_price::text, 'none') AS finding
+FROM fills f
+JOIN orders o ON o.account_id = f.account_id AND o.order_id = f.order_id
+CROSS JOIN LATERAL (SELECT CASE WHEN o.side = 'buy' THEN 1 ELSE -1 END AS sign) s
+WHERE s.sign * f.price > s.sign * o.limit_price
+   OR (o.exit_reason = 'take_profit' AND s.sign * f.price > s.sign * o.stop_price)
+   OR (o.exit_reason IS DISTINCT FROM 'take_profit' AND s.sign * f.price < s.sign * o.stop_price)
+LIMIT $1;
+
+-- name: orders_have_positions
+-- Every order that filled changed a position of its strategy and symbol.
+SELECT o.account_id, o.order_id AS id, 'its position is missing or is another one''s' AS finding
+FROM orders o
+LEFT JOIN positions p ON p.account_id = o.account_id AND p.position_id = o.position_id
+WHERE o.filled_quantity > 0 AND (p.position_id IS NULL OR (p.strategy_id, p.symbol) <> (o.strategy_id, o.symbol))
+LIMIT $1;
+
+-- name: positions_are_sums_of_fills
+-- A position's quantity, realised profit and commission are the sums of its fills.
+SELECT p.account_id, p.position_id AS id,
+       'holds ' || p.quantity || ', fills ' || coalesce(f.quantity, 0) || '; realised ' || p.realized_pnl || ', fills '
+       || coalesce(f.realized_pnl, 0) AS finding
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT sum(CASE WHEN side = 'buy' THEN quantity ELSE -quantity END) AS quantity, sum(realized_pnl) AS realized_pnl,
+           sum(commission) AS commission
+    FROM fills WHERE fills.account_id = p.account_id AND fills.position_id = p.position_id
+) f ON true
+WHERE (p.quantity, p.realized_pnl, p.commission) IS DISTINCT FROM (f.quantity, f.realized_pnl, f.commission)
+LIMIT $1;
+
+-- name: closed_positions_are_empty
+-- A position is closed exactly when nothing is left of it, and then it says when and why.
+SELECT account_id, position_id AS id, status || ' with ' || quantity AS finding
+FROM positions
+WHERE (status = 'closed') <> (quantity = 0)
+   OR (status = 'closed') <> (cost = 0)
+   OR (status = 'closed') <> (closed_at IS NOT NULL)
+   OR (status = 'closed' AND exit_reason IS NULL)
+   OR closed_at < opened_at
+LIMIT $1;
+
+-- name: balances_add_up
+-- An account's balance is its starting cash plus everything realised, less commissions.
+SELECT a.account_id, a.account_id AS id, 'balance ' || a.balance || ', fills leave ' || a.starting_cash + f.realized AS finding
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(realized_pnl - commission), 0) AS realized FROM fills WHERE fills.account_id = a.account_id
+) f
+WHERE a.balance <> a.starting_cash + f.realized
+LIMIT $1;
+
+-- name: cash_adds_up
+-- An account's cash is its starting cash less what its fills cost at full notional, less commissions.
+SELECT a.account_id, a.account_id AS id, 'cash ' || a.cash || ', fills leave ' || a.starting_cash - f.paid AS finding
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(CASE WHEN side = 'buy' THEN 1 ELSE -1 END * quantity * price * multiplier + commission), 0) AS paid
+    FROM fills WHERE fills.account_id = a.account_id
+) f
+WHERE a.cash <> a.starting_cash - f.paid
+LIMIT $1;
+
+-- name: cash_and_positions_make_the_balance
+-- Cash and what open positions cost make the balance: equity differs from it by unrealised profit only.
+SELECT a.account_id, a.account_id AS id, 'balance ' || a.balance || ', cash and positions ' || a.cash + p.cost AS finding
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(sign(quantity) * cost * multiplier), 0) AS cost
+    FROM positions WHERE positions.account_id = a.account_id AND status <> 'closed'
+) p
+WHERE a.balance <> a.cash + p.cost
+LIMIT $1;
+
+-- name: no_entry_after_a_halt
+-- No order entered the market while a halt forbade it.
+SELECT o.account_id, o.order_id AS id, 'entered at ' || o.as_of || ', halted since ' || h.created_at AS finding
+FROM orders o
+JOIN halts h ON h.account_id IN (o.account_id, '00000000-0000-0000-0000-000000000000')
+WHERE o.purpose = 'entry'
+  AND (h.scope IN ('global', 'account')
+    OR (h.scope = 'strategy' AND h.strategy_id = o.strategy_id)
+    OR (h.scope = 'symbol' AND h.symbol = o.symbol))
+  AND o.as_of > h.created_at
+  AND (h.lifted_at IS NULL OR o.created_at < h.lifted_at)
+LIMIT $1;
