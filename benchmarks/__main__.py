@@ -20,10 +20,11 @@ BENCHMARKS: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
 
 def arguments() -> argparse.Namespace:
     """The command line."""
+    usual = Plan()
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="measure this alone (may be repeated)")
-    parser.add_argument("--seconds", type=float, default=Plan.seconds, help="length of one measurement (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=Plan.rounds, help="turns of measurement and reference (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="length of one measurement (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=usual.rounds, help="turns of measurement and reference (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="only show that everything works; the figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parser.parse_args()

@@ -115,7 +115,8 @@ def _rate(outcomes: Sequence[Outcome]) -> float:
 
 
 def _details(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Latencies of all rounds together, and the processor use of the middle one."""
+    """Latencies of all rounds together, and the processor use of the middle one: in cores, and in µs for each acknowledgement."""
     latencies = [latency for outcome in outcomes for latency in outcome.latencies]
     middle = sorted(outcomes, key=lambda outcome: outcome.per_second)[len(outcomes) // 2]
-    return latency_details(latencies) | middle.cpu
+    costs = {f"{part}_us_per_ack": round(1e6 * middle.cpu[f"cpu_{part}"] / middle.per_second, 1) for part in ("server", "postgres")}
+    return latency_details(latencies) | middle.cpu | costs

@@ -17,6 +17,8 @@ from benchmarks.figures import BenchmarkError
 from benchmarks.stage import Running, Stage, environment, started, wait_for
 from hookfill.postgres.binaries import program, wheel_folder
 
+CONNECT_SECONDS = 0.02
+"""What pgbench needs to open one connection: its time limit includes that, its rate does not."""
 SETTLE_SECONDS = 0.1
 """Backends whose client has left need a moment to end; only then is their processor time to be found with their parent."""
 TABLE = """
@@ -44,7 +46,7 @@ class Committed:
 
 async def commits_for(stage: Stage, connections: int, seconds: float) -> Committed:
     """As many inserts as ``connections`` clients can do in a closed loop."""
-    return await _pgbench(stage, connections, "-T", str(max(1, round(seconds))))
+    return await _pgbench(stage, connections, "-T", str(max(1, round(seconds + connections * CONNECT_SECONDS))))
 
 
 async def commits_of(stage: Stage, connections: int, count: int) -> Committed:
@@ -90,7 +92,9 @@ async def _pgbench(stage: Stage, connections: int, *options: str) -> Committed:
         await asyncio.sleep(SETTLE_SECONDS)
     if process.returncode != 0:
         raise BenchmarkError(f"pgbench failed: {errors.decode()}")
-    per_second = next(float(line.split()[2]) for line in output.decode().splitlines() if line.startswith("tps ="))
+    per_second = next((float(line.split()[2]) for line in output.decode().splitlines() if line.startswith("tps =")), 0.0)
+    if not per_second:
+        raise BenchmarkError(f"pgbench did nothing in its time: give it more --seconds. It said: {output.decode()}")
     return Committed(per_second, elapsed, cpu=cpu.cores(before, cpu.seconds(watched) | _children(), elapsed))
 
 
