@@ -14,6 +14,8 @@ PRICE_STEP = Decimal("0.0000000001")
 QUANTITY_STEP = Decimal("0.00000001")
 MAX_PRICE = Decimal(10) ** 15
 MAX_QUANTITY = Decimal(10) ** 12
+MOST_PLACES = 60
+"""Decimal places that a number may come with: PostgreSQL's and Python's own bounds lie where nobody would look for them."""
 
 # Python's own default of 28 digits would round the product of a large price and a large quantity.
 decimal.DefaultContext.prec = 50
@@ -33,7 +35,7 @@ def decimal_from(value: object, name: str, *, limit: Decimal = MAX_PRICE) -> Dec
         limit: the largest absolute value accepted.
 
     Raises:
-        InvalidNumber: NaN, infinity, booleans, text that is no number, or a value beyond ``limit``.
+        InvalidNumber: NaN, infinity, booleans, text that is no number, a value beyond ``limit``, or more than 60 decimal places.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise InvalidNumber(f"{name} must be a number; send it as a plain JSON number or as text.")
@@ -47,8 +49,11 @@ def decimal_from(value: object, name: str, *, limit: Decimal = MAX_PRICE) -> Dec
         raise InvalidNumber(f"{name} is not a number; send digits such as 1.0716.") from None
     if not number.is_finite():
         raise InvalidNumber(f"{name} must be finite; NaN and infinity are refused.")
-    if abs(number) > limit:
+    # Compared without abs(), which rounds and so overflows on text such as 1e9999999999.
+    if number.copy_abs() > limit:
         raise InvalidNumber(f"{name} is out of bounds; its size must be below {limit}.")
+    if number.as_tuple().exponent < -MOST_PLACES:  # type: ignore[operator]  # is finite
+        raise InvalidNumber(f"{name} has more than {MOST_PLACES} decimal places; send fewer.")
     return number
 
 
