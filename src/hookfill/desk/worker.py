@@ -86,12 +86,16 @@ class Worker:
     async def work_off(self) -> int:
         """Decide everything that is due now; returns how many account transactions did something."""
         done = 0
-        while not self._stopping:
-            accounts = await self._accounts_with_work()
-            results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts))
-            if not any(results):
-                return done
-            done += sum(results)
+        try:
+            while not self._stopping:
+                accounts = await self._accounts_with_work()
+                results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts))
+                if not any(results):
+                    return done
+                done += sum(results)
+        except Exception:
+            self._prices_moved = True  # what was found may be undone; a steady stream of signals must not hide it from the poll
+            raise
         return done
 
     async def _accounts_with_work(self) -> set[UUID]:
