@@ -15,6 +15,8 @@ import structlog
 from hookfill.accounts.store import SQL, hash_secret
 
 EXPIRY_SECONDS = 10.0
+LOOKUP_SECONDS = 1.0
+"""How long a sender with a secret that memory does not know waits, also for a look-up or refresh that is under way."""
 CHANNEL = "hookfill_secrets"
 _UNKNOWN_KEPT = 10_000
 _LOG = structlog.get_logger("hookfill.accounts")
@@ -61,7 +63,7 @@ class SecretCache:
         key = hash_secret(secret)
         if key in self._unknown:
             return None
-        async with self._lookup, asyncio.timeout(1.0):
+        async with asyncio.timeout(LOOKUP_SECONDS), self._lookup:
             if self._connection is None or self._connection.is_closed():
                 raise ConnectionError("The database is not connected.")
             row = await self._connection.fetchrow(SQL.secret_by_hash.sql, key)
