@@ -16,7 +16,8 @@ from hookfill.accounts.store import NewStrategy
 NAME = "burst"
 REFERENCE_CONNECTIONS = 64
 MOST_ANSWER_SECONDS, MOST_DECIDED_SECONDS = 3.0, 10.0
-WARM_UP_ALERTS, WARM_UP_RATE = 200, 100.0
+WARM_UP_ACCOUNTS, WARM_UP_RATE = 100, 100.0
+"""Each gets two alerts, one that opens and one that closes, so that the burst finds no position."""
 
 DECIDED = """
 SELECT status, count(*) AS signals, count(DISTINCT messages.body) AS bodies, max(resolved_at) AS last
@@ -40,7 +41,7 @@ async def run(plan: Plan) -> list[Figure]:
     async with open_stage() as stage, hookfill(stage.home, "all") as server:
         one, many = await create_strategies(stage, 1), await create_strategies(stage, plan.burst_accounts)
         field = _Field(plan, stage, server)
-        await field.send(many, WARM_UP_ALERTS, WARM_UP_RATE)
+        await field.send(many[:WARM_UP_ACCOUNTS], 2 * min(WARM_UP_ACCOUNTS, len(many)), WARM_UP_RATE)
         commits, bursts_to_one, bursts_to_many = [], [], []
         for _ in range(plan.rounds):
             commits.append((await commits_of(stage, REFERENCE_CONNECTIONS, plan.burst)).elapsed_seconds)

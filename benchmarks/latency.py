@@ -21,7 +21,6 @@ CONNECTIONS = 32
 REFERENCE_CONNECTIONS = 8
 LONGER = 5
 """Latencies are taken for so many times a throughput measurement's time."""
-WARM_UP_ALERTS = 100
 AIMS_MS = {"p50": (0.5, 15.0), "p99": (0.99, 60.0)}
 WATCHED_ACCOUNTS = 5
 WATCH_EVERY_SECONDS = 0.002
@@ -50,12 +49,13 @@ async def run(plan: Plan) -> list[Figure]:
     """Alerts and bare commits at the same rate, by turns."""
     async with open_stage() as stage, hookfill(stage.home, "all") as server:
         course = _Course(stage, server, await create_strategies(stage, plan.latency_accounts), plan.latency_rate)
-        await course.measure(WARM_UP_ALERTS)
+        pairs = 2 * plan.latency_accounts  # as many as open and close a position in each account
+        await course.measure(pairs)
         samples = course.samples = _Samples()
         for _ in range(plan.rounds):
             bare = await commits_at(stage, REFERENCE_CONNECTIONS, plan.latency_rate, plan.seconds * LONGER)
             samples.committed += bare.latencies
-            await course.measure(max(1, round(plan.seconds * LONGER * plan.latency_rate)))
+            await course.measure(max(1, round(plan.seconds * LONGER * plan.latency_rate / pairs)) * pairs)
     return _figures(plan, samples)
 
 
