@@ -164,7 +164,11 @@ class Server:
 
     def __enter__(self) -> Self:
         """Start."""
-        return self.start()
+        try:
+            return self.start()
+        except StartFailed:
+            self._log.close()
+            raise
 
     def __exit__(self, *exception: object) -> None:
         """Kill what is left, and forget the log."""

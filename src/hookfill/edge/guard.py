@@ -13,6 +13,7 @@ HEADER_SECONDS = 10.0
 BODY_SECONDS = 30.0
 """From the last header to the end of the body; TradingView itself gives up after 3 s, a large batch of candles may take a while."""
 HEADER_BYTES = 64 * 1024
+"""Also what may come beside a body, on top of as much again as the body itself: chunk sizes, their extensions, trailers."""
 CHECK_SECONDS = 1.0
 """How often a connection looks at its clock: one timer each, re-armed, instead of two for every request."""
 
@@ -51,7 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._header_bytes = 0
+        self._beside_body = 0
         self._in_headers = True
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -64,19 +65,28 @@ class GuardedProtocol(HttpToolsProtocol):
         self._check()
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes while headers are coming."""
-        if self._in_headers:
-            self._header_bytes += len(data)
+        """Count bytes that are no body."""
+        self._beside_body += len(data)
         super().data_received(data)
-        if self._in_headers and self._header_bytes > HEADER_BYTES:
+        if self._beside_body > HEADER_BYTES:
             self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins: its headers are awaited."""
         super().on_message_begin()
         self._in_headers = True
-        self._header_bytes = 0
+        self._beside_body = 0
         self._deadline = self.loop.time() + HEADER_SECONDS
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers, which nobody reads, are dropped."""
+        if self._in_headers:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body is in; the door bounds how much of it there may be."""
+        self._beside_body -= 2 * len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Headers are in: the body is awaited."""
