@@ -54,12 +54,10 @@ class _Demo:
     def _on_start(self, place: "Installation", events: "list[Event]") -> None:
         if self._as_json:
             return
-        from rich.progress import Progress
-
-        from hookfill.cli.show import console
+        from hookfill.cli.show import progress
 
         print(f"Replaying Wednesday 2026-03-04 over HTTP at {place.url}", flush=True)
-        self._progress = self._shown.enter_context(Progress(console=console(), transient=True))
+        self._progress = self._shown.enter_context(progress(quiet=False))
         self._progress.add_task("alerts and candles", total=sum(event.weight for event in events))
 
     def _on_progress(self, weight: int) -> None:

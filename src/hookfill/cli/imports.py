@@ -33,33 +33,28 @@ QUIET_SECONDS = 60
 @contextmanager
 def _opened(path: Path, *, quiet: bool) -> Iterator[Iterator[str]]:
     """The file's lines, with a progress bar over its bytes."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
-    from hookfill.cli.show import console
+    from hookfill.cli.show import progress
     from hookfill.kernel.text import visible
 
-    shown = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=console(),
-        transient=True,
-        disable=quiet,
-    )
-    with shown, path.open("rb") as file:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with progress(*columns, quiet=quiet) as shown, path.open("rb") as file:
         task = shown.add_task(visible(path.name), total=path.stat().st_size)
-        yield _decoded(file, path, lambda place: shown.update(task, completed=place))
+        with io.TextIOWrapper(file, encoding=_encoding(file.peek(4)), newline="") as text:
+            yield _lines(text, path, lambda: shown.update(task, completed=file.tell()))
 
 
-def _decoded(file: io.BufferedReader, path: Path, on_place: Callable[[int], None]) -> Iterator[str]:
-    start = file.peek(4)[:4]
-    # MetaTrader writes UTF-16.
-    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+def _encoding(start: bytes) -> str:
+    """MetaTrader writes UTF-16, with its mark in front."""
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def _lines(text: io.TextIOWrapper, path: Path, on_progress: Callable[[], None]) -> Iterator[str]:
     try:
-        for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding, newline="")):
+        for number, line in enumerate(text):
             if number % 1_000 == 0:
-                on_place(file.tell())
+                on_progress()
             yield line
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path.name!a} is not written in UTF-8 or UTF-16: save it as UTF-8 and try again.") from error
@@ -201,7 +196,6 @@ class _Alerts:
     rows: int = 0
     stored: int = 0
     malformed: int = 0
-    unusable: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     bad_rows: list[Any] = field(default_factory=list)
@@ -212,7 +206,6 @@ class _Alerts:
             "stored": self.stored,
             "duplicates": self.rows - self.stored - len(self.bad_rows),
             "malformed": self.malformed,
-            "unusable": self.unusable,
             "skipped": len(self.bad_rows),
             "outcomes": dict(self.outcomes),
             "reasons": dict(self.reasons),
@@ -266,7 +259,6 @@ async def _store_alerts(
                     result.stored += 1
                     result.malformed += item.state == "malformed"
                     if item.signal is not None:
-                        result.unusable += item.signal.status == "discarded"
                         signal_ids.append(item.signal.signal_id)
                 advance(len(batch))
     await wake_desk(at.connection)
@@ -324,13 +316,11 @@ async def _work_off(at: Session) -> None:
 @contextmanager
 def _counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar over things that are counted."""
-    from rich.progress import Progress
+    from hookfill.cli.show import progress
 
-    from hookfill.cli.show import console
-
-    with Progress(console=console(), transient=True, disable=quiet) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda number: progress.advance(task, number)
+    with progress(quiet=quiet) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda number: shown.advance(task, number)
 
 
 def _print_facts(title: str, facts: dict[str, Any]) -> None:

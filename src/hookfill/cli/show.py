@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -17,6 +17,9 @@ from hookfill.kernel import exact_json
 from hookfill.kernel.money import plain
 from hookfill.kernel.text import visible
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
 _NOT_PLAIN = re.compile(r"[^\n -~]")
 NOTHING = "–"
 
@@ -24,6 +27,14 @@ NOTHING = "–"
 def console() -> Console:
     """Standard output; tables are as wide as the terminal, or 160 columns where there is none."""
     return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 160)
+
+
+def progress(*columns: "ProgressColumn", quiet: bool) -> "Progress":
+    """A progress bar on standard error that leaves nothing behind; none where that is no terminal, or if ``quiet``."""
+    from rich.progress import Progress
+
+    errors = Console(stderr=True, highlight=False)
+    return Progress(*columns, console=errors, transient=True, disable=quiet or not errors.is_terminal)
 
 
 def print_error(text: str) -> None:
