@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from hookfill.kernel.money import MAX_PRICE, ZERO, InvalidNumber, decimal_from
+from hookfill.kernel.money import MAX_PRICE, PRICE_STEP, InvalidNumber, as_price, decimal_from
 from hookfill.kernel.times import InvalidTime, parse_time
 from hookfill.market.model import Candle
 from hookfill.market.timeframes import InvalidTimeframe, bar_close, normalize_timeframe
@@ -113,18 +113,21 @@ def _symbol(value: object) -> str:
 
 
 def _price(value: object, name: str) -> Decimal:
-    # What strict JSON brings is finite: the common case needs no more than its bounds.
-    if type(value) is Decimal and ZERO < value <= MAX_PRICE:
-        return value
-    if value is None:
+    # The common case of what strict JSON brings, without the detours.
+    if type(value) is Decimal and value.is_finite() and PRICE_STEP <= value < MAX_PRICE:
+        price = value
+    elif value is None:
         raise _Invalid(name, _MISSING)
-    try:
-        price = decimal_from(value, name, limit=MAX_PRICE)
-    except InvalidNumber as error:
-        raise _Invalid(name, str(error)) from None
-    if price <= 0:
-        raise _Invalid(name, "A price must be greater than zero.")
-    return price
+    else:
+        try:
+            price = decimal_from(value, name, limit=MAX_PRICE)
+        except InvalidNumber as error:
+            raise _Invalid(name, str(error)) from None
+    rounded = as_price(price)  # doubles come with up to 17 digits
+    if not PRICE_STEP <= rounded < MAX_PRICE:
+        least = "greater than zero" if price <= 0 else f"at least {PRICE_STEP:f}"
+        raise _Invalid(name, f"A price must be {least} and below {MAX_PRICE:f}.")
+    return price if rounded == price else rounded
 
 
 def _check_bounds(opening: Decimal, high: Decimal, low: Decimal, close: Decimal) -> None:
