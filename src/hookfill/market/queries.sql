@@ -1,8 +1,10 @@
 -- name: make_staging!
--- Where a connection puts candles by COPY before they are merged; emptied by every commit.
+-- Where a connection puts candles by COPY before they are merged; emptied by every commit, and of an earlier batch in the same
+-- transaction.
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_candles (
     symbol text, timeframe text, timestamp timestamptz, open numeric, high numeric, low numeric, close numeric, volume bigint
 ) ON COMMIT DELETE ROWS;
+DELETE FROM incoming_candles;
 
 -- name: merge_candles$
 -- New bars are added, known ones stay as they are; returns how many were added. In key order, so that overlapping batches don't

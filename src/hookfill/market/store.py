@@ -42,7 +42,7 @@ async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle]
     newest: dict[str, Candle] = {}
     for candle in candles:
         best = newest.get(candle.symbol)
-        if best is None or candle.closes_at > best.closes_at:
+        if best is None or _newness(candle, known_at) > _newness(best, known_at):
             newest[candle.symbol] = candle
     bars = list(newest.values())
     await connection.execute(
@@ -56,3 +56,8 @@ async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle]
         [bar.high for bar in bars],
     )
     await connection.execute(SQL.announce_prices.sql)
+
+
+def _newness(candle: Candle, known_at: datetime) -> tuple[datetime, int]:
+    """When a bar's close was true; of bars that are equally new the shortest, since a price's age is measured in its bars."""
+    return min(candle.closes_at, known_at), -bar_seconds(candle.timeframe)
