@@ -26,6 +26,8 @@ _FORM = re.compile(r"[^\s=&]{1,64}=[^\s&]*(?:&[^\s=&]{1,64}=[^\s&]*)+")
 # Read as a separator, the comma of `sl=1,07` would make a stop of 1 and a quantity of 7.
 _COMMA_IN_NUMBER = re.compile(r"(?:^|[\s,;=:@])[+-]?\d+(?:\.\d*)?,\d")
 _LEVELS = ("sl", "tp")
+_MASKED = "***"
+"""What stands in a stored alert where its licence id was (see ``mask``): it is read again from there."""
 _COLON_KEYS = frozenset({"symbol", "ticker", "action", "side", "qty", "quantity", "volume", "lots", "price", "sl", "tp", "id"})
 _AUTOVIEW = {"s": "symbol", "b": "action", "q": "quantity", "p": "price", "ts": "trailing_stop"}
 
@@ -56,7 +58,7 @@ def fields_from_text(text: str) -> dict[str, object]:
 def pineconnector_parts(text: str) -> list[str] | None:
     """``[licence id, command, symbol, the rest]`` if the text is in PineConnector's form, else None."""
     parts = [part.strip() for part in text.split(",", 3)]
-    if len(parts) < 3 or not parts[0].isalnum() or parts[0].lower() in VERBS:
+    if len(parts) < 3 or not (parts[0].isalnum() or parts[0] == _MASKED) or parts[0].lower() in VERBS:
         return None
     command, symbol = parts[1], parts[2]
     # Without a licence id in front, `EURUSD,buy,0.1` has a number or a pair in the third place and is read word by word.
