@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 import pytest
 
 from hookfill.accounts.store import bootstrap, create_account, create_strategy
@@ -20,7 +19,6 @@ from hookfill.market.model import Candle
 from hookfill.market.store import Stored, store_candles
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
-from hookfill.signals.codec import alert_to_json
 from hookfill.signals.grammar import parse_alert
 from hookfill.signals.model import Alert
 from support.database import NO_LIMITS
@@ -76,7 +74,6 @@ class Desk:
             alert = parse_alert(text.encode())
             assert isinstance(alert, Alert), alert
             as_of = at(minute) if shift is None else shift + (at(minute) - at(0))
-            body = orjson.dumps(alert_to_json(alert)).decode()
             deliveries.append(
                 Delivery(
                     account_id=account_id or self.account_id,
@@ -88,7 +85,7 @@ class Desk:
                     seen_us=to_us(as_of),
                     strategy_id=strategy_id or self.strategy_id,
                     source=source,
-                    signal=NewSignal(new_id(), alert.symbol, alert.action.value, body, "pending"),
+                    signal=NewSignal(new_id()),
                 )
             )
         async with self.pool.acquire() as connection:

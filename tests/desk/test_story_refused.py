@@ -37,6 +37,7 @@ def last(told: dict[str, Any], name: str) -> dict[str, Any]:
 
 async def test_an_unusable_alert(house: House) -> None:
     await house.alert(await house.new_strategy(), {"symbol": "EURUSD"})
+    await house.decide()
     told = await only_signal(house)
     assert names(told) == ["message", "stored", "parse", "gate", "verdict"]
     assert (told["status"], told["reason"]) == ("discarded", "action_missing")
@@ -48,6 +49,7 @@ async def test_a_pending_signal(house: House) -> None:
     await house.alert(await house.new_strategy(), "close EURUSD")
     told = await only_signal(house)
     assert names(told) == ["message", "stored", "parse", "gate", "verdict"]
+    assert last(told, "parse")["title"] == "Alert not read yet"
     assert last(told, "verdict")["says"] == "It waits for the desk's decision."
     assert last(told, "verdict")["at"] is None
 

@@ -43,7 +43,7 @@ def make(account_id: UUID) -> Deliver:
             "seen_us": to_us(at),
             "strategy_id": UUID(int=7),
             "gate_key": key,
-            "signal": NewSignal(new_id(), "EURUSD", "buy", '{"symbol":"EURUSD","action":"buy"}', "pending") if signal else None,
+            "signal": NewSignal(new_id()) if signal else None,
         }
         return Delivery(**given | fields)
 

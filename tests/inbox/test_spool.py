@@ -15,9 +15,7 @@ from hookfill.kernel.ids import new_id
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 maybe_texts = st.none() | texts
 moments = st.datetimes(timezones=st.just(UTC))
-new_signals = st.builds(
-    NewSignal, st.uuids(), maybe_texts, maybe_texts, texts, texts, maybe_texts, maybe_texts, st.none() | st.uuids(), maybe_texts
-)
+new_signals = st.builds(NewSignal, st.uuids(), st.none() | st.uuids(), maybe_texts)
 deliveries = st.builds(
     Delivery,
     account_id=st.uuids(),

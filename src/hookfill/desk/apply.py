@@ -9,6 +9,8 @@ import orjson
 from hookfill.desk.gather import SQL
 from hookfill.desk.model import Outcome
 from hookfill.kernel.money import ZERO
+from hookfill.signals.codec import alert_to_json
+from hookfill.signals.model import Alert
 
 
 async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
@@ -48,7 +50,13 @@ def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
 
 
 def _verdict_columns(outcome: Outcome) -> list[list[Any]]:
-    return _columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts")
+    asked = [verdict.asked for verdict in outcome.verdicts]
+    return [
+        *_columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts"),
+        [ask.symbol for ask in asked],
+        [ask.action for ask in asked],
+        [orjson.dumps(alert_to_json(ask)).decode() if isinstance(ask, Alert) else None for ask in asked],
+    ]
 
 
 def _explanation_columns(outcome: Outcome) -> list[list[Any]]:

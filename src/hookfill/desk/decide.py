@@ -278,6 +278,7 @@ def _step(case: Case) -> Step:
     last = case.orders[-1]
     verdict = Verdict(
         signal_id=case.signal.signal_id,
+        asked=case.alert,
         status=SIGNAL.move(SIGNAL.move("pending", "approved"), "executed"),
         engine=case.strategy.engine,
         reason=case.trace.get("entry_refused"),
@@ -305,6 +306,7 @@ def _refusal(situation: Situation, signal: Signal, refused: Refused, notes: dict
     is_daily_loss = refused.reason is Reason.DAILY_LOSS_LIMIT_REACHED
     return Verdict(
         signal_id=signal.signal_id,
+        asked=signal.alert,
         status=SIGNAL.move("pending", refused.status),
         engine=strategy.engine if strategy is not None else "none",
         reason=refused.reason.value,

@@ -14,10 +14,10 @@ from uuid import UUID
 from hookfill.desk.book import Book
 from hookfill.desk.decide import decide_signal
 from hookfill.desk.marks import mark
-from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, Verdict
+from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
 from hookfill.desk.settings import TradingRules, rules_of
 from hookfill.kernel.lifecycle import SIGNAL
-from hookfill.kernel.reasons import Reason
+from hookfill.kernel.reasons import Reason, explain
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.invariants import check_ledger
 from hookfill.signals.model import Signal
@@ -35,6 +35,8 @@ def fold(situation: Situation) -> Outcome:
     rules: dict[UUID, TradingRules] = {}
     prices = _prices(situation)
     place = 0
+    for unusable in situation.unusable:
+        book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
         place = _fold_prices(book, prices, place, signal.as_of)
         book.apply(_handle(book, situation, signal, rules))
@@ -87,6 +89,18 @@ def _handle(book: Book, situation: Situation, signal: Signal, rules: dict[UUID, 
         return Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
 
 
+def _discard(signal: UnusableSignal) -> Verdict:
+    return Verdict(
+        signal_id=signal.signal_id,
+        asked=signal.asked,
+        status=SIGNAL.move("pending", "discarded"),
+        engine="none",
+        reason=signal.asked.reason.value,
+        error_message=explain(signal.asked.reason, signal.asked.detail),
+        attempts=signal.attempts,
+    )
+
+
 def _failure(situation: Situation, signal: Signal, text: str) -> Verdict:
     """Another try, later each time; or the dead letter."""
     attempts = signal.attempts + 1
@@ -94,6 +108,7 @@ def _failure(situation: Situation, signal: Signal, text: str) -> Verdict:
     is_dead = attempts >= MAX_ATTEMPTS
     return Verdict(
         signal_id=signal.signal_id,
+        asked=signal.alert,
         status=SIGNAL.move("pending", "failed") if is_dead else "pending",
         engine=strategy.engine if strategy is not None else "none",
         reason=Reason.DEAD_LETTERED.value if is_dead else None,

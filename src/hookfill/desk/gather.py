@@ -10,15 +10,15 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.model import Account, Strategy
-from hookfill.desk.model import STUDY_BARS, HaltRow, Situation
+from hookfill.desk.model import STUDY_BARS, HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import study_timeframe
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES, bar_close
 from hookfill.positions.model import Position
 from hookfill.postgres.sql import load
 from hookfill.risk.model import Halt, limits_from
-from hookfill.signals.codec import alert_from_json
-from hookfill.signals.model import Signal
+from hookfill.signals.model import Alert, Signal, Unusable
+from hookfill.signals.reading import read_alert
 
 SQL = load(__package__)
 MOST_SIGNALS = 1_000
@@ -31,6 +31,7 @@ class _Signals:
     """The signals to fold now and whether more wait behind them."""
 
     signals: Sequence[Signal]
+    unusable: tuple[UnusableSignal, ...]
     more_wait: bool
 
 
@@ -63,6 +64,7 @@ async def gather(
         limits=limits_from(account.limits),
         strategies=strategies,
         signals=signals,
+        unusable=found.unusable,
         positions=positions,
         halts=await _halts(connection, account_id) if signals else (),
         entry_times=await _entry_times(connection, account_id, signals),
@@ -92,21 +94,29 @@ def account_from(row: Mapping[str, Any]) -> Account:
 
 async def _pending(connection: asyncpg.Connection, account_id: UUID, most: int) -> _Signals:
     rows = await connection.fetch(SQL.pending_signals.sql, account_id, most)
-    signals = [
-        Signal(
-            account_id=account_id,
-            signal_id=row["signal_id"],
-            message_id=row["message_id"],
-            strategy_id=row["strategy_id"],
-            source=row["source"],
-            alert=alert_from_json(row["alert"]),
-            as_of=row["as_of"],
-            attempts=row["attempts"],
-        )
-        for row in rows
-    ]
+    signals: list[Signal] = []
+    unusable: list[UnusableSignal] = []
+    for row in rows:
+        alert = read_alert(row["door"], row["body"])
+        if isinstance(alert, Unusable):
+            unusable.append(UnusableSignal(row["signal_id"], alert, row["attempts"]))
+        else:
+            signals.append(_signal(account_id, row, alert))
     together = _before_the_past(signals)
-    return _Signals(signals[:together], more_wait=together < len(rows) or len(rows) == most)
+    return _Signals(signals[:together], tuple(unusable), more_wait=together < len(signals) or len(rows) == most)
+
+
+def _signal(account_id: UUID, row: Mapping[str, Any], alert: Alert) -> Signal:
+    return Signal(
+        account_id=account_id,
+        signal_id=row["signal_id"],
+        message_id=row["message_id"],
+        strategy_id=row["strategy_id"],
+        source=row["source"],
+        alert=alert,
+        as_of=row["as_of"],
+        attempts=row["attempts"],
+    )
 
 
 def _before_the_past(signals: Sequence[Signal]) -> int:

@@ -11,7 +11,7 @@ from hookfill.accounts.model import Account, Strategy
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.model import Position
 from hookfill.risk.model import Halt, Limits
-from hookfill.signals.model import Signal
+from hookfill.signals.model import Alert, Signal, Unusable
 
 MAX_ATTEMPTS = 3
 """How often handling a signal may raise before it is dead-lettered."""
@@ -33,6 +33,15 @@ class HaltRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusableSignal:
+    """A pending signal that asks for nothing that can be done: it is discarded with its reason."""
+
+    signal_id: UUID
+    asked: Unusable
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that deciding for one account needs, gathered under its lock.
 
@@ -45,6 +54,7 @@ class Situation:
         history: bars per symbol for prices as of the past, ordered by close (only when a signal is older than its quote).
         studies: bars per (symbol, timeframe) for engines, oldest first: at least the last ``STUDY_BARS`` before each signal.
         horizon: prices up to here are taken into account (UTC).
+        unusable: pending signals whose alert can be read but not acted on.
     """
 
     account: Account
@@ -59,6 +69,7 @@ class Situation:
     history: Mapping[str, tuple[Candle, ...]]
     studies: Mapping[tuple[str, str], tuple[Candle, ...]]
     horizon: datetime
+    unusable: tuple[UnusableSignal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,7 @@ class Verdict:
     """
 
     signal_id: UUID
+    asked: Alert | Unusable
     status: str
     engine: str
     reason: str | None = None

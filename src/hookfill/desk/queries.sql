@@ -15,10 +15,11 @@ SELECT * FROM accounts WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCK
 
 -- name: pending_signals
 -- In order of arrival.
-SELECT signal_id, message_id, strategy_id, source, alert, as_of, attempts
+SELECT signals.signal_id, signals.message_id, signals.strategy_id, signals.source, signals.as_of, attempts, messages.door, body
 FROM signals
-WHERE account_id = :account_id::uuid AND status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
-ORDER BY signal_id
+JOIN messages ON messages.account_id = signals.account_id AND messages.message_id = signals.message_id
+WHERE signals.account_id = :account_id::uuid AND status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+ORDER BY signals.signal_id
 LIMIT :most::bigint;
 
 -- name: open_positions
@@ -70,14 +71,15 @@ SELECT now_at FROM simulated_clock;
 -- All that one account's decisions changed, as one statement.
 WITH decided AS (
     UPDATE signals
-    SET status = v.status, reason = v.reason, error_message = v.error_message, fill_price = v.fill_price,
+    SET status = v.status, symbol = v.symbol, action = v.action, alert = v.alert::jsonb, reason = v.reason,
+        error_message = v.error_message, fill_price = v.fill_price,
         broker_order_id = v.order_id::text, attempts = v.attempts, decided_at = clock_timestamp(),
         retry_at = CASE WHEN v.status = 'pending' THEN clock_timestamp() + make_interval(secs => v.attempts ^ 2) END,
         resolved_at = CASE WHEN v.status <> 'pending' THEN clock_timestamp() END
     FROM unnest(
         :signal_ids::uuid[], :statuses::text[], :reasons::text[], :error_messages::text[], :fill_prices::numeric[],
-        :order_ids::uuid[], :attempts::smallint[]
-    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts)
+        :order_ids::uuid[], :attempts::smallint[], :asked_symbols::text[], :asked_actions::text[], :alerts::text[]
+    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts, symbol, action, alert)
     WHERE signals.account_id = :account_id::uuid AND signals.signal_id = v.signal_id AND signals.status = 'pending'
 ), explained AS (
     INSERT INTO decisions (account_id, signal_id, engine, verdict, trace)

@@ -66,6 +66,9 @@ def tell_repeat(steps: Steps, message: Mapping[str, Any], first: Mapping[str, An
 def tell_parse(steps: Steps, signal: Mapping[str, Any]) -> None:
     """The alert as it was understood."""
     alert = signal["alert"]
+    if not alert and signal["status"] == "pending":
+        steps.add("parse", "Alert not read yet", "What it asks for is understood when it is decided.", {})
+        return
     if not alert:
         figures = {"symbol": signal["symbol"], "action": signal["action"], "reason": signal["reason"]}
         steps.add("parse", "Alert not usable", signal["error_message"], figures)

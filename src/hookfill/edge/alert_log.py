@@ -14,16 +14,17 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from hookfill.edge.intake import attach
+from hookfill.edge.intake import refuse
 from hookfill.edge.tradingview import DOOR
-from hookfill.inbox.model import Delivery
+from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.inbox.store import flush, known_keys
 from hookfill.kernel.clock import to_us
 from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.times import InvalidTime, parse_time
-from hookfill.signals.grammar import parse_alert
+from hookfill.signals.grammar import alert_key
 from hookfill.signals.mask import mask_secrets
+from hookfill.signals.model import Malformed
 
 SOURCE = "import"
 BATCH = 500
@@ -124,7 +125,11 @@ def to_delivery(alert: LoggedAlert, target: Target, received_at: datetime) -> De
         source=SOURCE,
         gate_key=history_key(target.strategy_id, alert),
     )
-    return attach(item, parse_alert(alert.body))
+    own_key = alert_key(target.strategy_id, alert.body)
+    if isinstance(own_key, Malformed):
+        return refuse(item, "malformed", own_key.reason, own_key.detail)
+    item.signal = NewSignal(new_id())
+    return item
 
 
 async def store_history(

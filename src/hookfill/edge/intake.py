@@ -5,19 +5,18 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import SIMULATED_TIME_HEADER, BodyIncomplete, Request
-from hookfill.inbox.model import Delivery, NewSignal, Receipt
+from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.clock import to_us
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason, explain
 from hookfill.kernel.times import InvalidTime, parse_time
-from hookfill.signals.codec import alert_to_json
 from hookfill.signals.mask import mask_secrets
-from hookfill.signals.model import Alert, Malformed, Unusable
+from hookfill.signals.model import Alert
+from hookfill.signals.reading import read_alert
 
 ALERT_LIMIT = 64 * 1024
 """Largest body of an alert, in bytes (the contracts' limit)."""
@@ -42,7 +41,7 @@ class Doors:
     candles_pool: asyncpg.Pool
 
 
-def judged_as_of(doors: Doors, request: Request, alert: Alert | None) -> datetime:
+def judged_as_of(doors: Doors, door: str, request: Request) -> datetime:
     """The moment as of which a message is judged: its arrival; on simulated time what its header or the alert itself says."""
     if not doors.is_simulated:
         return request.received_at
@@ -52,16 +51,13 @@ def judged_as_of(doors: Doors, request: Request, alert: Alert | None) -> datetim
             return parse_time(header.decode("latin-1"))
         except InvalidTime:
             return request.received_at
-    if alert is not None and alert.fired_at is not None:
-        return alert.fired_at
-    return request.received_at
+    alert = read_alert(door, request.body)
+    return alert.fired_at if isinstance(alert, Alert) and alert.fired_at is not None else request.received_at
 
 
-def delivery(
-    doors: Doors, request: Request, door: str, account_id: UUID, strategy_id: UUID | None, alert: Alert | None = None
-) -> Delivery:
+def delivery(doors: Doors, request: Request, door: str, account_id: UUID, strategy_id: UUID | None) -> Delivery:
     """A delivery with secrets masked, not yet judged."""
-    as_of = judged_as_of(doors, request, alert)
+    as_of = judged_as_of(doors, door, request)
     return Delivery(
         account_id=account_id,
         message_id=new_id(),
@@ -86,36 +82,6 @@ def refuse_unread(item: Delivery, request: Request) -> Delivery:
     """A body that could not be read whole: what arrived of it is kept."""
     reason = Reason.BODY_INCOMPLETE if isinstance(request.refusal, BodyIncomplete) else Reason.BODY_TOO_LARGE
     return refuse(item, "refused", reason, str(request.refusal))
-
-
-def pending_signal(alert: Alert) -> NewSignal:
-    """The signal row of an alert that the desk shall decide."""
-    return NewSignal(new_id(), alert.symbol, alert.action.value, orjson.dumps(alert_to_json(alert)).decode(), "pending")
-
-
-def discarded_signal(unusable: Unusable) -> NewSignal:
-    """The signal row of an alert that can't be used: visible, with the reason."""
-    return NewSignal(
-        signal_id=new_id(),
-        symbol=unusable.symbol,
-        action=unusable.action,
-        alert="{}",
-        status="discarded",
-        reason=unusable.reason,
-        error_message=explain(unusable.reason, unusable.detail),
-    )
-
-
-def attach(item: Delivery, parsed: Alert | Unusable | Malformed) -> Delivery:
-    """Give a delivery what was read from its body."""
-    match parsed:
-        case Malformed(reason, detail):
-            return refuse(item, "malformed", reason, detail)
-        case Unusable():
-            item.signal = discarded_signal(parsed)
-        case _:
-            item.signal = pending_signal(parsed)
-    return item
 
 
 async def submit(doors: Doors, item: Delivery) -> Receipt:

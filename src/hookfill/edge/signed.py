@@ -5,17 +5,18 @@ import hmac
 import time
 
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, pending_signal, refuse, refuse_unread, submit
-from hookfill.inbox.model import Delivery
+from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread, submit
+from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason, explain
 from hookfill.kernel.strict_json import StrictJsonError, loads
 from hookfill.signals.model import Alert
+from hookfill.signals.reading import SIGNED_DOOR
 from hookfill.signals.signed import FieldError, parse_signed, signed_key
 
 PATH = "/webhook"
-DOOR = "signed"
+DOOR = SIGNED_DOOR
 SIGNATURE_HEADER = b"x-webhook-signature"
 VARIANT = "A"
 """The engine that acts on the signal; the split between A and B is 0 % as long as only A is there."""
@@ -29,7 +30,7 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
     payload, broken = _payload(request)
     outcome = parse_signed(payload) if broken is None else ()
     alert = outcome if isinstance(outcome, Alert) else None
-    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id, alert)
+    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
     try:
         if request.refusal is not None:
             answer = await _refuse(doors, refuse_unread(item, request), 413 if not request.body else 400)
@@ -72,9 +73,7 @@ def _is_authentic(hmac_secret: str | None, request: http.Request, payload: objec
 
 async def _accept(doors: Doors, item: Delivery, alert: Alert, started: float) -> tuple[int, dict[str, object]]:
     item.gate_key = signed_key(alert)
-    signal = pending_signal(alert)
-    signal.experiment_id, signal.variant = new_id(), VARIANT
-    item.signal = signal
+    signal = item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
     receipt = await submit(doors, item)
     answer: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
     if receipt.fresh:

@@ -9,10 +9,12 @@ import asyncpg
 
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, attach, delivery, refuse_unread, submit
+from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread, submit
+from hookfill.inbox.model import NewSignal
 from hookfill.inbox.spool import SpoolFull
-from hookfill.signals.grammar import alert_key, parse_alert
-from hookfill.signals.model import Alert, Malformed
+from hookfill.kernel.ids import new_id
+from hookfill.signals.grammar import alert_key
+from hookfill.signals.model import Malformed
 
 PREFIX = "/api/v1/webhooks/tv/"
 DOOR = "tradingview"
@@ -38,12 +40,14 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
 
 
 async def _store(doors: Doors, request: http.Request, destination: Destination) -> None:
-    parsed = parse_alert(request.body) if request.refusal is None else None
-    alert = parsed if isinstance(parsed, Alert) else None
-    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id, alert)
-    if parsed is None:
+    item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
+    if request.refusal is not None:
         await submit(doors, refuse_unread(item, request))
         return
-    if not isinstance(parsed, Malformed):
-        item.gate_key = alert_key(destination.strategy_id, request.body, alert)
-    await submit(doors, attach(item, parsed))
+    key = alert_key(destination.strategy_id, request.body)
+    if isinstance(key, Malformed):
+        refuse(item, "malformed", key.reason, key.detail)
+    else:
+        item.gate_key = key
+        item.signal = NewSignal(new_id())
+    await submit(doors, item)

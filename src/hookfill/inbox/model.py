@@ -10,18 +10,9 @@ WINDOW_SECONDS = 60
 
 @dataclass(slots=True)
 class NewSignal:
-    """The signal row that a delivery brings along, when its body could be read as an alert.
-
-    ``alert`` is JSON text. ``status`` is ``pending``, or ``discarded`` with ``reason`` and ``error_message``.
-    """
+    """The pending signal that a delivery brings along when it is an alert; what it asks for is the desk's to understand."""
 
     signal_id: UUID
-    symbol: str | None
-    action: str | None
-    alert: str
-    status: str
-    reason: str | None = None
-    error_message: str | None = None
     experiment_id: UUID | None = None
     variant: str | None = None
 

@@ -10,12 +10,10 @@ WITH incoming AS (
         :account_ids::uuid[], :message_ids::uuid[], :strategy_ids::uuid[], :doors::text[], :sources::text[],
         :content_types::text[], :headers::text[], :bodies::bytea[], :received_ats::timestamptz[], :as_ofs::timestamptz[],
         :states::text[], :reasons::text[], :errors::text[], :gate_keys::bytea[], :seen_uss::bigint[], :repeats::boolean[],
-        :signal_ids::uuid[], :symbols::text[], :actions::text[], :alerts::text[], :statuses::text[], :signal_reasons::text[],
-        :error_messages::text[], :experiment_ids::uuid[], :variants::text[]
+        :signal_ids::uuid[], :experiment_ids::uuid[], :variants::text[]
     ) AS t (
         account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason,
-        error, gate_key, seen_us, is_repeat, signal_id, symbol, action, alert, status, signal_reason, error_message,
-        experiment_id, variant
+        error, gate_key, seen_us, is_repeat, signal_id, experiment_id, variant
     )
 ), held AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
@@ -43,11 +41,9 @@ WITH incoming AS (
     ON CONFLICT (account_id, message_id) DO NOTHING
 ), signalled AS (
     INSERT INTO signals (
-        account_id, signal_id, message_id, strategy_id, door, source, symbol, action, alert, status, reason, error_message,
-        as_of, created_at, resolved_at, experiment_id, variant
+        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant
     )
-    SELECT account_id, signal_id, message_id, strategy_id, door, source, symbol, action, alert::jsonb, status, signal_reason,
-           error_message, as_of, received_at, CASE WHEN status <> 'pending' THEN clock_timestamp() END, experiment_id, variant
+    SELECT account_id, signal_id, message_id, strategy_id, door, source, 'pending', as_of, received_at, experiment_id, variant
     FROM judged
     WHERE signal_id IS NOT NULL AND is_fresh
     ON CONFLICT (account_id, signal_id) DO NOTHING

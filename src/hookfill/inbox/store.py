@@ -13,7 +13,7 @@ from hookfill.postgres.sql import load
 
 SQL = load(__package__)
 WINDOW_US = WINDOW_SECONDS * 1_000_000
-_NO_SIGNAL = (None,) * 9
+_NO_SIGNAL = (None, None, None)
 
 
 def _columns(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[tuple[Any, ...]]:
@@ -39,21 +39,7 @@ def _columns(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[tu
                 delivery.gate_key,
                 delivery.seen_us,
                 is_repeat,
-                *(
-                    _NO_SIGNAL
-                    if signal is None
-                    else (
-                        signal.signal_id,
-                        signal.symbol,
-                        signal.action,
-                        signal.alert,
-                        signal.status,
-                        signal.reason,
-                        signal.error_message,
-                        signal.experiment_id,
-                        signal.variant,
-                    )
-                ),
+                *(_NO_SIGNAL if signal is None else (signal.signal_id, signal.experiment_id, signal.variant)),
             )
         )
     return list(zip(*rows, strict=True))

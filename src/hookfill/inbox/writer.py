@@ -198,7 +198,7 @@ class Writer:
 
     def note_stored(self, deliveries: Sequence[Delivery]) -> None:
         """Remember to wake the desk when some of the deliveries are pending signals."""
-        if any(delivery.signal is not None and delivery.signal.status == "pending" for delivery in deliveries):
+        if any(delivery.signal is not None for delivery in deliveries):
             self._stored.set()
 
     def start_spooling(self, error: Exception) -> None:

@@ -47,8 +47,19 @@ def parse_alert(body: bytes) -> Alert | Unusable | Malformed:
     """Understand a webhook's body. Never raises.
 
     Returns:
-        The alert; or ``Unusable`` when it can be read but not acted on; or ``Malformed`` when it can't be read: empty, no clean
-        UTF-8, or starting like JSON without being it.
+        The alert; or ``Unusable`` when it can be read but not acted on; or ``Malformed`` when it can't be read.
+    """
+    document = read_document(body)
+    if isinstance(document, Malformed):
+        return document
+    return _understand_text(document) if isinstance(document, str) else _understand(document)
+
+
+def read_document(body: bytes) -> object | Malformed:
+    """The first half of ``parse_alert``: a JSON value, or the text of a body that is no JSON.
+
+    Returns:
+        ``Malformed`` when the body can't be read: empty, no clean UTF-8, or starting like JSON without being it.
     """
     start = body.removeprefix(_BOM).lstrip(_JSON_SPACE)[:3]
     if not start.strip():
@@ -58,27 +69,47 @@ def parse_alert(body: bytes) -> Alert | Unusable | Malformed:
             payload = loads(body)
         except StrictJsonError as error:
             return Malformed(Reason.JSON_INVALID, str(error))
-        if not isinstance(payload, str):
-            return _understand(payload)
-        return _understand_text(payload)
+        return payload
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Malformed(Reason.ENCODING_INVALID, f"no valid UTF-8 at byte {error.start}")
-    return _understand_text(text)
+    if "\x00" in text:
+        return Malformed(Reason.ENCODING_INVALID, "the text holds a NUL character")
+    return text
 
 
-def alert_key(strategy_id: UUID, body: bytes, alert: Alert | None) -> bytes:
-    """What the duplicate gate compares: the same bytes, or the same id of the alert's own, on one strategy (SHA-256)."""
-    if alert is not None and alert.dedupe_id is not None:
-        return hashlib.sha256(b"id\x00" + strategy_id.bytes + alert.dedupe_id.encode()).digest()
+def alert_key(strategy_id: UUID, body: bytes) -> bytes | Malformed:
+    """What the duplicate gate compares: the same bytes, or the same id of the alert's own, on one strategy (SHA-256).
+
+    An alert need not be understood for this, so that it can be stored before anything is made of it.
+
+    Returns:
+        The key; or ``Malformed`` when the body can't be read.
+    """
+    document = read_document(body)
+    if isinstance(document, Malformed):
+        return document
+    if isinstance(document, str):
+        parsed = _understand_text(document)
+        if isinstance(parsed, Malformed):
+            return parsed
+        own_id = parsed.dedupe_id if isinstance(parsed, Alert) else None
+    else:
+        own_id = _own_id(document)
+    if own_id is not None:
+        return hashlib.sha256(b"id\x00" + strategy_id.bytes + own_id.encode()).digest()
     return hashlib.sha256(b"body\x00" + strategy_id.bytes + body).digest()
+
+
+def _own_id(payload: object) -> str | None:
+    """The id that an alert carries itself."""
+    raw = collect(payload).values.get("dedupe_id") if isinstance(payload, dict) else None
+    return None if raw is None else _read_id(raw)
 
 
 def _understand_text(text: str) -> Alert | Unusable | Malformed:
     """A body that is no JSON object: form-encoded or plain text."""
-    if "\x00" in text:
-        return Malformed(Reason.ENCODING_INVALID, "the text holds a NUL character")
     try:
         fields = fields_from_text(text)
     except UnicodeDecodeError:

@@ -103,7 +103,7 @@ CREATE TABLE signals (
     source          text NOT NULL,
     symbol          text,
     action          text,
-    alert           jsonb NOT NULL,
+    alert           jsonb,
     status          text NOT NULL,
     reason          text,
     error_message   text,
@@ -119,6 +119,7 @@ CREATE TABLE signals (
     variant         text CHECK (variant IN ('A', 'B')),
     PRIMARY KEY (account_id, signal_id)
 ) WITH (fillfactor = 80);
+COMMENT ON COLUMN signals.alert IS 'the alert as it was understood when the signal was decided; symbol and action likewise';
 CREATE INDEX signals_pending ON signals (account_id, signal_id) WHERE status = 'pending';
 
 CREATE TABLE decisions (
