@@ -71,11 +71,10 @@ def test_an_accepted_message_answers_with_all_fields_and_is_stored(client: httpx
     assert content["processing_time_ms"] >= 0
     rows = query(
         module_database.url,
-        "SELECT signal_id::text, experiment_id::text, variant, status, symbol, action FROM signals WHERE message_id = %s",
+        "SELECT signal_id::text, experiment_id::text, variant, status FROM signals WHERE message_id = %s",
         content["request_id"],
     )
-    symbol = json.loads(body)["symbol"]
-    assert rows == [(content["signal_id"], content["experiment_id"], "A", "pending", symbol, "buy")]
+    assert rows == [(content["signal_id"], content["experiment_id"], "A", "pending")]
     assert message(module_database, content["request_id"])["body"] == body
 
 

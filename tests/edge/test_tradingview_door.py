@@ -1,8 +1,9 @@
-"""The TradingView door over HTTP, against a real server process: contract A."""
+"""The TradingView door over HTTP, against a real server with its worker: contract A, from the alert to the signal's state."""
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,13 +12,19 @@ import pytest
 from hookfill.accounts.store import NewStrategy
 from hookfill.inbox.model import WINDOW_SECONDS
 from hookfill.postgres.model import Database
-from support.database import new_strategy, query, value
+from support.database import NO_LIMITS, new_strategy, query, value, wait_for_value
 from support.http import PREFIX, exchange, raw_connection, request_bytes
 from support.server import Server
 
 Send = Callable[[bytes], httpx.Response]
 OK = (200, b'{"status":"ok"}')
-BUY = b'{"symbol": "EURUSD", "action": "buy", "volume": 0.1, "comment": "ema cross"}'
+BUY = b'{"symbol": "BTCUSDT", "action": "buy", "volume": 0.1, "price": 100, "comment": "ema cross"}'
+
+
+@pytest.fixture(scope="module")
+def served(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("home"), database_url=module_database.url) as server:
+        yield server
 
 
 def answer_of(response: httpx.Response) -> tuple[int, bytes]:
@@ -25,6 +32,9 @@ def answer_of(response: httpx.Response) -> tuple[int, bytes]:
 
 
 def signals(database: Database, strategy: NewStrategy, columns: str) -> list[tuple[Any, ...]]:
+    """The account's signals once the worker has decided them all."""
+    pending = "SELECT count(*) FROM signals WHERE account_id = %s AND status = 'pending'"
+    wait_for_value(database.url, 0, pending, strategy.account_id)
     return query(database.url, f"SELECT {columns} FROM signals WHERE account_id = %s ORDER BY signal_id", strategy.account_id)
 
 
@@ -32,7 +42,7 @@ def messages(database: Database, strategy: NewStrategy, columns: str) -> list[tu
     return query(database.url, f"SELECT {columns} FROM messages WHERE account_id = %s ORDER BY message_id", strategy.account_id)
 
 
-def test_the_documents_alert_becomes_a_pending_signal_with_its_raw_payload(
+def test_an_alert_becomes_a_message_a_signal_and_a_trade(
     module_database: Database, strategy: NewStrategy, client: httpx.Client
 ) -> None:
     response = client.post(PREFIX + strategy.secret, content=BUY, headers={"Content-Type": "application/json"})
@@ -41,9 +51,8 @@ def test_the_documents_alert_becomes_a_pending_signal_with_its_raw_payload(
     assert messages(module_database, strategy, "door, state, body, content_type, strategy_id, source") == [
         ("tradingview", "processed", BUY, "application/json", strategy.strategy_id, "live")
     ]
-    ((status, symbol, action, alert),) = signals(module_database, strategy, "status, symbol, action, alert")
-    assert (status, symbol, action) == ("pending", "EURUSD", "buy")
-    assert alert == {"symbol": "EURUSD", "action": "buy", "quantity": "0.1", "comment": "ema cross"}
+    columns = "status, symbol, action, fill_price IS NOT NULL, broker_order_id IS NOT NULL, resolved_at IS NOT NULL"
+    assert signals(module_database, strategy, columns) == [("executed", "BTCUSDT", "buy", True, True, True)]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "application/x-www-form-urlencoded", "image/png", None])
@@ -52,7 +61,7 @@ def test_the_content_type_does_not_matter(
 ) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
     assert answer_of(client.post(PREFIX + strategy.secret, content=BUY, headers=headers)) == OK
-    assert signals(module_database, strategy, "status, symbol") == [("pending", "EURUSD")]
+    assert signals(module_database, strategy, "status, symbol") == [("executed", "BTCUSDT")]
     assert messages(module_database, strategy, "content_type") == [(content_type,)]
 
 
@@ -68,7 +77,9 @@ def test_other_dialects_are_understood(
     module_database: Database, strategy: NewStrategy, alert: Send, body: bytes, symbol: str, action: str
 ) -> None:
     assert answer_of(alert(body)) == OK
-    assert signals(module_database, strategy, "status, symbol, action") == [("pending", symbol, action)]
+    ((found, asked, reason),) = signals(module_database, strategy, "symbol, action, reason")
+    assert (found, asked) == (symbol, action)
+    assert reason in {"price_missing", "market_closed"}  # understood, and no price is known
 
 
 @pytest.mark.parametrize(
@@ -92,6 +103,23 @@ def test_a_missing_or_unusable_field_is_a_discarded_signal_with_the_reason(
     assert (status, found, is_resolved) == ("discarded", reason, True)
     assert text
     assert messages(module_database, strategy, "state, body") == [("processed", body)]
+
+
+def test_the_alerts_of_a_disabled_strategy_are_discarded(module_database: Database, strategy: NewStrategy, alert: Send) -> None:
+    disable = "UPDATE strategies SET is_enabled = false WHERE account_id = %s"
+    query(module_database.url, disable, strategy.account_id)
+    assert answer_of(alert(BUY)) == OK
+    assert signals(module_database, strategy, "status, reason") == [("discarded", "strategy_disabled")]
+    assert query(module_database.url, "SELECT 1 FROM orders WHERE account_id = %s", strategy.account_id) == []
+
+
+def test_after_the_days_loss_limit_entries_are_discarded(module_database: Database, served: Server, client: httpx.Client) -> None:
+    strategy = new_strategy(module_database, limits={**NO_LIMITS, "daily_loss_limit_pct": "5"})
+    lost = "UPDATE accounts SET day = %s, day_start_balance = balance, day_realized = -balance * 0.05 WHERE account_id = %s"
+    query(module_database.url, lost, datetime.now(UTC).date(), strategy.account_id)
+    assert answer_of(client.post(PREFIX + strategy.secret, content=BUY)) == OK
+    expected = [("discarded", "daily_loss_limit_reached", "daily_loss_limit_reached")]
+    assert signals(module_database, strategy, "status, reason, error_message") == expected
 
 
 def test_resends_of_the_same_bytes_or_the_same_id_are_one_signal(
