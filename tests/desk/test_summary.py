@@ -89,7 +89,8 @@ async def test_what_was_realised_today_ends_at_the_accounts_midnight(house: Hous
 
 async def test_halts_limits_and_commission(house: House) -> None:
     elsewhere = await house.new_strategy_elsewhere(limits={"max_open_positions": "2"})
-    halt = "INSERT INTO halts (account_id, halt_id, scope, reduce_only, reason, lifted_at) VALUES ($1, gen_random_uuid(), $2, true, $3, $4)"
+    columns = "account_id, halt_id, scope, reduce_only, reason, lifted_at"
+    halt = f"INSERT INTO halts ({columns}) VALUES ($1, gen_random_uuid(), $2, true, $3, $4)"
     await house.pool.execute(halt, house.account_id, "account", "mine", None)
     await house.pool.execute(halt, house.account_id, "account", "lifted", at(0))
     await house.pool.execute(halt, "00000000-0000-0000-0000-000000000000", "global", "all", None)

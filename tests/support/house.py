@@ -93,7 +93,7 @@ class House:
 
     async def get(self, path: str, **parameters: Any) -> httpx.Response:
         """Ask the API as the owner."""
-        return await self.client.get(path, params=parameters, headers={"Authorization": f"Bearer {TOKEN}"})
+        return await self.client.get(path, params=parameters or None, headers={"Authorization": f"Bearer {TOKEN}"})
 
 
 def at(minute: float) -> datetime:

@@ -43,6 +43,7 @@ def build_api(pool: asyncpg.Pool, base_url: str, *, is_spooling: Callable[[], bo
         description=DESCRIPTION,
         servers=[{"url": base_url}],
         redoc_url=None,
+        redirect_slashes=False,  # who pushes to a wrong path must be told, not sent on: machines drop the body
     )
     api.state.pool = pool
     api.state.is_spooling = is_spooling

@@ -29,7 +29,6 @@ ORDER BY order_id DESC
 LIMIT :limit::bigint OFFSET :offset::bigint;
 
 -- name: fills_of_orders
-SELECT fills.*
-FROM unnest(:account_ids::uuid[], :order_ids::uuid[]) AS asked (account_id, order_id)
-JOIN fills ON fills.account_id = asked.account_id AND fills.order_id = asked.order_id
-ORDER BY fills.order_id, fills.fill_id;
+SELECT * FROM fills
+WHERE account_id = ANY (:account_ids::uuid[]) AND order_id = ANY (:order_ids::uuid[])
+ORDER BY order_id, fill_id;

@@ -82,9 +82,8 @@ async def with_fills(connection: asyncpg.Connection, rows: Sequence[Mapping[str,
     """Order rows (all columns of ``orders`` and ``strategy_name``) as ``list_orders`` shows them."""
     fills: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     if rows:
-        found = await connection.fetch(
-            SQL.fills_of_orders.sql, [row["account_id"] for row in rows], [row["order_id"] for row in rows]
-        )
+        accounts = list({row["account_id"] for row in rows})
+        found = await connection.fetch(SQL.fills_of_orders.sql, accounts, [row["order_id"] for row in rows])
         for fill in found:
             fills[fill["order_id"]].append({"id": fill["fill_id"], **{name: fill[name] for name in _FILL}})
     return [{"id": row["order_id"], **{name: row[name] for name in _ORDER}, "fills": fills[row["order_id"]]} for row in rows]
