@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from hookfill.api import account, models
+from hookfill.api import account, auth, models
 from hookfill.kernel.errors import ConfigurationError
 from support.house import CANDLES_KEY, HMAC_SECRET, ORIGIN, TOKEN, House
 
@@ -116,10 +116,11 @@ async def test_trouble_inside(house: House, monkeypatch: pytest.MonkeyPatch, err
 
 
 async def test_a_pool_without_a_free_connection(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hookfill.api.auth.ACQUIRE_SECONDS", 0.01)
     held = [await house.pool.acquire() for _ in range(house.pool.get_max_size())]
     try:
-        assert (await house.get("/api/v1/signals")).status_code == 503
+        with monkeypatch.context() as hurried:
+            hurried.setattr(auth, "ACQUIRE_SECONDS", 0.01)
+            assert (await house.get("/api/v1/signals")).status_code == 503
     finally:
         for connection in held:
             await house.pool.release(connection)
