@@ -44,11 +44,17 @@ SELECT symbol, price, quoted_at, source, bar_seconds, bar_low, bar_high FROM quo
 
 -- name: bars_between
 -- Bars of some symbols and timeframes that opened since a moment each and before one moment for all, in order of their opening.
-SELECT candles.symbol, candles.timeframe, timestamp, open, high, low, close, volume
+-- The inner limit keeps the planner from reading all candles to join them, however many symbols are asked for.
+SELECT bars.*
 FROM unnest(:symbols::text[], :timeframes::text[], :sinces::timestamptz[]) AS asked (symbol, timeframe, since)
-JOIN market_data_candles AS candles
-  ON candles.symbol = asked.symbol AND candles.timeframe = asked.timeframe
- AND candles.timestamp >= asked.since AND candles.timestamp < :until::timestamptz
+CROSS JOIN LATERAL (
+    SELECT symbol, timeframe, timestamp, open, high, low, close, volume
+    FROM market_data_candles AS candles
+    WHERE candles.symbol = asked.symbol AND candles.timeframe = asked.timeframe
+      AND candles.timestamp >= asked.since AND candles.timestamp < :until::timestamptz
+    ORDER BY candles.timestamp
+    LIMIT :most::bigint
+) AS bars
 ORDER BY timestamp
 LIMIT :most::bigint;
 
