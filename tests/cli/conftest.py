@@ -16,8 +16,19 @@ from support.cli import OWNER_TOKEN, Cli
 
 @pytest.fixture
 def cli(tmp_path: Path, database: Database) -> Iterator[Cli]:
-    """It sets logging up for this process; that is undone afterwards."""
-    home = tmp_path / "home"
+    """An installation of the test's own."""
+    yield from _installation(tmp_path, database)
+
+
+@pytest.fixture(scope="module")
+def module_cli(tmp_path_factory: pytest.TempPathFactory, module_database: Database) -> Iterator[Cli]:
+    """One that the tests of a module share."""
+    yield from _installation(tmp_path_factory.mktemp("module"), module_database)
+
+
+def _installation(folder: Path, database: Database) -> Iterator[Cli]:
+    """Commands set logging up for this process; that is undone afterwards."""
+    home = folder / "home"
     home.mkdir(mode=0o700)
     asyncio.run(_first_start(database))
     root = logging.getLogger()
