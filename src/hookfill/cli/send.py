@@ -61,6 +61,8 @@ def _show(sent: Mapping[str, Any], *, as_json: bool) -> None:
     outcome = sent["outcome"]
     if outcome is not None:
         became = outcome["status"] or outcome["state"]
+        if outcome["state"] == "duplicate":
+            became = f"duplicate; the first one is {became}"
         facts |= {"became": became + (f" ({outcome['reason']})" if outcome["reason"] else "")}
         facts |= {"because": outcome["error_message"], "filled at": outcome["fill_price"]}
         facts |= {"look further": f"hookfill story {outcome['signal_id'] or outcome['message_id']}"}
