@@ -19,8 +19,6 @@ from hookfill.market.model import Candle
 from hookfill.market.store import Stored, store_candles
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
-from hookfill.signals.grammar import parse_alert
-from hookfill.signals.model import Alert
 from support.database import NO_LIMITS
 from support.desk import at
 
@@ -71,8 +69,6 @@ class Desk:
         """Store alerts, each with its minute after noon (or after ``shift``), in one commit; returns their signals."""
         deliveries = []
         for text, minute in alerts:
-            alert = parse_alert(text.encode())
-            assert isinstance(alert, Alert), alert
             as_of = at(minute) if shift is None else shift + (at(minute) - at(0))
             deliveries.append(
                 Delivery(

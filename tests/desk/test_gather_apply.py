@@ -100,6 +100,24 @@ async def test_history_in_many_transactions_equals_one(desk, monkeypatch: pytest
     assert reasons >= {"signal", "stop_loss", "max_hold"}
 
 
+async def test_unusable_alerts_within_history_do_not_move_the_account_beyond_it(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a whole transaction holds nothing else."""
+    await desk.candles(*(bar(60 * hour, "1.1 1.101 1.099 1.1", timeframe="H1") for hour in range(30)))
+    monkeypatch.setattr(working, "MOST_SIGNALS", 2)
+    history = [
+        (BUY, 65),
+        *(("what a day", 70 + minute) for minute in range(4)),
+        ("close EURUSD", 130),
+        ("nothing", 131),
+        (BUY, 190),
+    ]
+    signals = await desk.alerts(*history, source="import")
+    await desk.work()
+    outcomes = await desk.verdicts(signals)
+    assert [outcome for outcome in outcomes if outcome[0] != "discarded"] == [("executed", None)] * 3
+    assert [reason for status, reason in outcomes if status == "discarded"] == ["text_unusable"] * 5
+
+
 @pytest.mark.parametrize("most_bars", [60, 101])
 async def test_bars_in_many_transactions_equal_one(desk, monkeypatch: pytest.MonkeyPatch, most_bars: int) -> None:
     """A position that slept through more bars than one transaction takes, of two lengths, wakes bar by bar all the same."""

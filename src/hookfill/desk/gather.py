@@ -28,10 +28,11 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class _Signals:
-    """The signals to fold now and whether more wait behind them."""
+    """The signals to fold now, the latest moment among them (of unusable ones where there are no others), and whether more wait."""
 
     signals: Sequence[Signal]
     unusable: tuple[UnusableSignal, ...]
+    latest: datetime | None
     more_wait: bool
 
 
@@ -49,10 +50,9 @@ async def gather(
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
     positions = await _positions(connection, account_id)
-    if found.signals:
-        latest = max(signal.as_of for signal in found.signals)
+    if found.latest is not None:
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
-        horizon = latest if found.more_wait else max(horizon, latest)
+        horizon = found.latest if found.more_wait else max(horizon, found.latest)
     symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in positions}
     quotes = await _quotes(connection, symbols)
     sinces = _spans(found.signals, positions, quotes, horizon)
@@ -102,8 +102,9 @@ async def _pending(connection: asyncpg.Connection, account_id: UUID, most: int) 
             unusable.append(UnusableSignal(row["signal_id"], alert, row["attempts"]))
         else:
             signals.append(_signal(account_id, row, alert))
-    together = _before_the_past(signals)
-    return _Signals(signals[:together], tuple(unusable), more_wait=together < len(signals) or len(rows) == most)
+    together = signals[: _before_the_past(signals)]
+    latest = max((signal.as_of for signal in together), default=max((row["as_of"] for row in rows), default=None))
+    return _Signals(together, tuple(unusable), latest, more_wait=len(together) < len(signals) or len(rows) == most)
 
 
 def _signal(account_id: UUID, row: Mapping[str, Any], alert: Alert) -> Signal:
