@@ -22,8 +22,8 @@ UNREACHABLE = (
 )
 """What is raised when the database does not answer."""
 TEXTS = {
-    404: "There is nothing at this path: see /docs for what there is.",
-    405: "This path does not take this method: see /docs for the one that it takes.",
+    404: "There is nothing at this path: see /openapi.json for what there is.",
+    405: "This path does not take this method: see /openapi.json for the one that it takes.",
 }
 _LOG = structlog.get_logger("hookfill.api")
 

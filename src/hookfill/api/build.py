@@ -42,6 +42,7 @@ def build_api(pool: asyncpg.Pool, base_url: str, *, is_spooling: Callable[[], bo
         version=version("hookfill"),
         description=DESCRIPTION,
         servers=[{"url": base_url}],
+        docs_url=None,  # its pages would load scripts from a foreign host
         redoc_url=None,
         redirect_slashes=False,  # who pushes to a wrong path must be told, not sent on: machines drop the body
     )
