@@ -167,9 +167,12 @@ async def started(command: list[str], settings: dict[str, str]) -> AsyncIterator
     try:
         yield process, began
     finally:
+        ended_early = process.returncode
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         await process.wait()
+        if ended_early is not None:
+            raise BenchmarkError(f"The server ended by itself, with exit code {ended_early}: what it said is above.")
 
 
 async def wait_for(process: asyncio.subprocess.Process, began: float, url: str) -> float:
