@@ -7,7 +7,9 @@ from support.database import query
 
 _CHECKS = {
     "a signal without its message": """
-        SELECT signals.signal_id FROM signals LEFT JOIN messages USING (account_id, message_id) WHERE messages.message_id IS NULL""",
+        SELECT signals.signal_id
+        FROM signals LEFT JOIN messages USING (account_id, message_id)
+        WHERE messages.message_id IS NULL""",
     "a message with two signals": """
         SELECT message_id FROM signals GROUP BY account_id, message_id HAVING count(*) > 1""",
     "a duplicate with a signal": """
