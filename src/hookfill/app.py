@@ -30,7 +30,7 @@ from hookfill.edge.router import Router
 from hookfill.home import Home
 from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
-from hookfill.kernel.errors import ConfigurationError
+from hookfill.kernel.errors import ConfigurationError, HookfillError
 from hookfill.market.calendar import load_exchange_sessions
 from hookfill.postgres import server
 from hookfill.postgres.audit import audit_durability
@@ -45,6 +45,8 @@ BACKLOG = 4096
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10
 RESTART_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+"""How often the embedded PostgreSQL is looked after."""
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage cycles; alerts make none, so the default of 700 costs them time for nothing."""
 API_SECONDS = 10.0
@@ -86,6 +88,8 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         async with _api(settings, home, database, url) as application, contextlib.AsyncExitStack() as stack:
+            if database.is_embedded:
+                await stack.enter_async_context(_kept_running(home))
             if with_worker:
                 await stack.enter_async_context(_worker_process(home))
             web = uvicorn.Server(_web_config(application))
@@ -133,6 +137,28 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
         await secrets.close()
         await pool.close()
         await candles_pool.close()
+
+
+@contextlib.asynccontextmanager
+async def _kept_running(home: Home) -> AsyncIterator[None]:
+    """The embedded PostgreSQL is started again when something killed it: nobody else would."""
+    watching = asyncio.create_task(_watch_postgres(home))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch_postgres(home: Home) -> None:
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            if await asyncio.to_thread(server.find_running, home.folder) is None:
+                _LOG.error("embedded_postgres_gone_starting")
+                await asyncio.to_thread(server.ensure_running, home.folder)
+        except (HookfillError, OSError) as error:
+            _LOG.error("embedded_postgres_not_started", error=str(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:
