@@ -70,7 +70,7 @@ def alerts(name: str) -> list[Fired]:
     for place in sorted(chance.sample(nexts, number)):
         length = bars[place].closes_at - bars[place].opened_at
         at = bars[place].closes_at + timedelta(seconds=chance.choice([0, 1, 2, chance.randrange(int(length.total_seconds()))]))
-        fired.append(draw(chance, at, bars[place].close, Decimal("0.0030") if length > timedelta(minutes=1) else Decimal("0.0003")))
+        fired.append(draw(chance, at, bars[place].close, Decimal("0.0030") if length > timedelta(minutes=1) else Decimal("0.0002")))
     return fired
 
 
@@ -126,7 +126,7 @@ def expected(name: str) -> Naive:
 
 
 def max_hold(name: str) -> timedelta:
-    return timedelta(hours=40) if name == "real" else timedelta(minutes=6)
+    return timedelta(hours=40) if name == "real" else timedelta(minutes=8)
 
 
 def strategy_on(server: Server, database, name: str) -> NewStrategy:
