@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from hookfill.home import Home
 from hookfill.kernel.errors import HookfillError
 from hookfill.postgres import server
@@ -23,6 +25,10 @@ from hookfill.settings import Settings
 
 READY_SECONDS = 120
 STOP_SECONDS = 20
+LOOK_SECONDS = 0.05
+QUIET_LOOKS = 4
+BUSY_SHARE = 0.3
+"""Of one processor: below it, over so many looks, a process counts as idle."""
 _FOREIGN = ("DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL")
 """Settings of the user's own installation that must not reach this one, beside all that begin with HOOKFILL_."""
 
@@ -99,6 +105,31 @@ async def _ready(process: asyncio.subprocess.Process) -> str:
     if not line:
         raise DemoFailed("The demo's server ended before it was ready: look above for why.")
     return str(json.loads(line)["url"])
+
+
+async def until_idle(pid: int) -> None:
+    """Wait until a process and its children have done what they do at their start, such as loading calendars.
+
+    It goes by their use of the processor, and gives up waiting after ``READY_SECONDS``: being early only costs speed.
+    """
+    quiet, looks = 0, int(READY_SECONDS / LOOK_SECONDS)
+    used = _processor_seconds(pid)
+    while quiet < QUIET_LOOKS and looks:
+        await asyncio.sleep(LOOK_SECONDS)
+        before, used = used, _processor_seconds(pid)
+        quiet = quiet + 1 if used - before < BUSY_SHARE * LOOK_SECONDS else 0
+        looks -= 1
+
+
+def _processor_seconds(pid: int) -> float:
+    seconds = 0.0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = member.cpu_times()
+                seconds += times.user + times.system
+    return seconds
 
 
 def _describe(folder: Path, url: str, process: asyncio.subprocess.Process) -> Installation:

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.store import create_strategy, default_account, owner_id
-from hookfill.demo.installation import READY_SECONDS, DemoFailed, Installation, temporary_installation
+from hookfill.demo.installation import READY_SECONDS, DemoFailed, Installation, temporary_installation, until_idle
 from hookfill.demo.replay_day import Event, read_events, replay
 from hookfill.demo.sample_day import ALLOWED_PAIRS, STRATEGY_SETTINGS
 from hookfill.desk.summary import activity
@@ -63,6 +63,7 @@ async def run_day(
                 connection, account_id, STRATEGY, settings=STRATEGY_SETTINGS, allowed_pairs=ALLOWED_PAIRS
             )
             await _until_worker_listens(connection)
+            await until_idle(place.process.pid)
             on_start(place, events)
             started = time.perf_counter()
             await replay(place.url, f"/api/v1/webhooks/tv/{strategy.secret}", place.candles_key, events, on_progress)
