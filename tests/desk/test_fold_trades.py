@@ -133,6 +133,17 @@ def test_adding_to_a_position_keeps_one_and_takes_the_new_levels() -> None:
     assert position.initial_risk == BOUGHT - Decimal("1.09")
 
 
+@pytest.mark.parametrize(("levels", "reason"), [("", "stop_loss"), (" sl=1.1050", "stop_loss")])
+def test_a_stop_that_is_no_longer_the_average_price_is_no_break_even(levels: str, reason: str) -> None:
+    """The break-even stop of the first entry is a loss once a dearer second entry has raised the average."""
+    adding = [strategy(policy={"pyramiding": 2}, exits={"break_even_at_r": 1, "stop": {"pips": 100}})]
+    rise, fall = bar(2, "1.1 1.1110 1.1 1.1110"), bar(4, "1.11 1.11 1.08 1.09")
+    signals = [signal(BUY + " sl=1.0901", 2), signal(BUY + levels, 3.5)]
+    outcome = fold(situation(*signals, bars=(*BARS, rise, flat(3, "1.1110"), fall), strategies=adding))
+    assert only(outcome.positions).realized_pnl < 0
+    assert outcome.orders[-1].exit_reason == reason
+
+
 def test_a_part_is_closed_in_whole_lots_and_the_rest_stays_protected() -> None:
     texts = [BUY + " sl=1.0989", "close EURUSD 0.059", "close EURUSD 0.009"]
     signals = [signal(text, 2 + number / 10) for number, text in enumerate(texts)]

@@ -97,7 +97,9 @@ def _exit_due(position: Position, seen: _Seen, rules: ExitRules) -> Exit | None:
 
 
 def _stop_in_force(position: Position) -> tuple[Decimal | None, ExitReason]:
-    reason = ExitReason.BREAK_EVEN if position.at_break_even else ExitReason.STOP_LOSS
+    # Another entry may have moved the average price, and its alert the stop.
+    is_break_even = position.at_break_even and position.stop_price == position.average_price
+    reason = ExitReason.BREAK_EVEN if is_break_even else ExitReason.STOP_LOSS
     if position.trailing_stop is not None and _is_tighter(position.trailing_stop, position.stop_price, position.side):
         return position.trailing_stop, ExitReason.TRAILING_STOP
     return position.stop_price, reason
