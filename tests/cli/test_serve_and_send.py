@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -146,3 +147,20 @@ def test_send_to_nobody(cli: Cli) -> None:
     assert "does not answer" in says
     assert "canary-secret-889911" not in says
     assert "webhook URL" in cli.error("send", "no url")
+
+
+def test_a_secret_may_begin_with_a_dash(cli: Cli) -> None:
+    assert "does not answer" in cli.error("send", "-D" + "x" * 41, HOOKFILL_PORT="1")
+
+
+def test_an_import_beside_a_running_server_is_left_to_its_worker(cli: Cli, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    header = "Alert ID,Ticker,Name,Description,Time\n"
+    rows = [f"1,t,n,{word} BTCUSDT 0.01 price=90000,2026-03-02T12:00:0{n}Z\n" for n, word in enumerate(("buy", "close"))]
+    log.write_text(header + "".join(rows))
+    with serving(cli, "--json") as process:
+        ready(process)
+        wait_until(lambda: cli.json("status")["server"]["worker"], "no worker connected")
+        cli.text("strategies", "create", "Scalper")
+        found = cli.json("import", "alerts", log, "--strategy", "Scalper")
+    assert found["outcomes"] == {"executed": 2}

@@ -36,7 +36,7 @@ app.command()(demo)
 app.command()(status)
 app.command()(story)
 app.command()(messages)
-app.command()(send)
+app.command(context_settings={"ignore_unknown_options": True})(send)  # a secret may begin with a dash
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(imports.app, name="import")
