@@ -15,6 +15,10 @@ import structlog
 from hookfill.accounts.store import SQL, hash_secret
 
 EXPIRY_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+LOAD_SECONDS = 5.0
+LOOKUP_SECONDS = 1.0
+"""For one secret, waiting for others' lookups included: the sender is answered in time."""
 LOOKUP_SECONDS = 1.0
 """How long a sender with a secret that memory does not know waits, also for a look-up or refresh that is under way."""
 CHANNEL = "hookfill_secrets"
@@ -96,13 +100,15 @@ class SecretCache:
                 pass  # the expiry behind the notification
             self._changed.clear()
             try:
-                async with asyncio.timeout(EXPIRY_SECONDS):
+                async with asyncio.timeout(LOAD_SECONDS):
                     await self.load()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _LOG.warning("secrets_not_refreshed", error=f"{type(error).__name__}: {error}")
                 if self._connection is not None:
                     self._connection.terminate()
                     self._connection = None
+                await asyncio.sleep(RETRY_SECONDS)
+                self._changed.set()
 
     async def close(self) -> None:
         """Give the connection back."""
