@@ -45,6 +45,8 @@ BACKLOG = 4096
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10
 RESTART_SECONDS = 1.0
+DESK_SECONDS = 10.0
+"""For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
 WATCH_SECONDS = 1.0
 """How often the embedded PostgreSQL is looked after."""
 GC_THRESHOLD = 50_000
@@ -83,6 +85,7 @@ class Listening:
 
 async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_ready: Callable[[Listening], None]) -> None:
     """Serve doors and API until a signal ends it; ``with_worker``: keep a worker process beside it."""
+    _allow_many_connections()
     database = await prepare(settings, home)
     with _listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
@@ -116,7 +119,7 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
     secrets = SecretCache(inbox_connect)
     await secrets.load()
     pool = await open_pool(database, name="api", min_size=1, max_size=8, command_timeout_seconds=API_SECONDS)
-    candles_pool = await open_pool(database, name="candles", min_size=1, max_size=4)
+    candles_pool = await open_pool(database, name="candles", min_size=1, max_size=4, connect_timeout_seconds=1.0)
     writer.start()
     refreshing = asyncio.create_task(secrets.run())
     doors = Doors(
@@ -159,6 +162,15 @@ async def _watch_postgres(home: Home) -> None:
                 await asyncio.to_thread(server.ensure_running, home.folder)
         except (HookfillError, OSError) as error:
             _LOG.error("embedded_postgres_not_started", error=str(error))
+
+
+def _allow_many_connections() -> None:
+    """Let the process open as many files as its user may: a burst comes over more connections than the usual 1,024."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -234,7 +246,9 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
     database = (
         await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
     )
-    pool = await open_pool(database, name="desk", min_size=1, max_size=settings.desk_concurrency + 1)
+    pool = await open_pool(
+        database, name="desk", min_size=1, max_size=settings.desk_concurrency + 1, command_timeout_seconds=DESK_SECONDS
+    )
     desk_connect: Callable[[], Awaitable[asyncpg.Connection]] = partial(connect, database, name="desk wake")
     worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
     loop = asyncio.get_running_loop()

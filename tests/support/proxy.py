@@ -36,6 +36,12 @@ class Proxy:
         """From now on connections are accepted and kept, and nothing goes through."""
         self._flowing.clear()
 
+    def abandon(self) -> None:
+        """Every connection that there is goes silent for good, as when a host vanishes; new ones are served."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     def refuse(self) -> None:
         """Cut all connections, and every new one at once."""
         self._refusing = True
@@ -84,7 +90,11 @@ class Proxy:
         there, back = await asyncio.open_unix_connection(f"{self._server.host}/.s.PGSQL.{self._server.port}")
         ends = (writer.transport, back.transport)
         self._transports.update(ends)
-        pumps = [asyncio.create_task(self._pump(reader, back)), asyncio.create_task(self._pump(there, writer, answers=True))]
+        flowing = self._flowing
+        pumps = [
+            asyncio.create_task(self._pump(reader, back, flowing)),
+            asyncio.create_task(self._pump(there, writer, flowing, answers=True)),
+        ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -95,10 +105,12 @@ class Proxy:
             self._transports.difference_update(ends)
             await asyncio.sleep(0)  # let the aborted sockets close: a backend must not wait for its client until it times out
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, flowing: asyncio.Event, *, answers: bool = False
+    ) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(65536):
-                await self._flowing.wait()
+                await flowing.wait()
                 if answers and self._swallowing:
                     self._swallowing = False
                     self.swallowed.set()

@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 
 from hookfill.edge import http
-from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread, submit
+from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_unread, submit
 from hookfill.inbox.model import Delivery
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.store import advance_simulated_clock
@@ -19,12 +19,18 @@ from hookfill.kernel.strict_json import StrictJsonError, loads
 from hookfill.market.ingest import Fault, read_candles
 from hookfill.market.model import Candle
 from hookfill.market.store import Stored, store_candles
+from hookfill.postgres.pool import cut_after
 
 PATH = "/api/v1/candles"
 DOOR = "candles"
 LIMIT = 8 * 1024 * 1024
 """Largest body, in bytes (the contracts' limit)."""
 STORE_SECONDS = 30.0
+"""For storing one batch."""
+ACQUIRE_SECONDS = 1.5
+"""For a free connection: behind that many batches, a sender had better try again later."""
+ANSWER_SECONDS = 1.0
+"""For any answer at all: a database that says nothing is away, and the sender is told so while it still listens."""
 _KEPT_OF_REFUSED = 64 * 1024
 """How much of a refused batch is kept when it came without the key: strangers shall not fill the disk."""
 
@@ -41,23 +47,21 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
 
 
 async def _serve(doors: Doors, request: http.Request) -> tuple[int, dict[str, object]]:
-    door = doors.secrets.signed_door
-    item = delivery(doors, request, DOOR, door.account_id, None)
     if not _has_key(doors, request):
-        item.body = item.body[:_KEPT_OF_REFUSED]
-        await submit(doors, refuse(item, "refused", Reason.API_KEY_INVALID))
+        request.body = request.body[:_KEPT_OF_REFUSED]
+        await submit(doors, refuse(_message(doors, request), "refused", Reason.API_KEY_INVALID))
         return 401, {"detail": "Invalid or missing API Key"}
     if request.refusal is not None:
-        await submit(doors, refuse_unread(item, request))
+        await submit(doors, refuse_unread(_message(doors, request), request))
         return (400 if request.body else 413), {"detail": str(request.refusal)}
     try:
         # In a thread: reading thousands of bars takes tens of milliseconds, and alerts must not wait for it.
-        candles, faults = await asyncio.to_thread(_read, request.body, item.as_of)
+        candles, faults = await asyncio.to_thread(_read, request.body, judged_as_of(doors, request, None))
     except StrictJsonError as error:
-        return await _refuse(doors, item, Reason.JSON_INVALID, [Fault(("body",), str(error), "json_invalid")])
+        return await _refuse(doors, request, Reason.JSON_INVALID, [Fault(("body",), str(error), "json_invalid")])
     if faults:
-        return await _refuse(doors, item, Reason.PAYLOAD_INVALID, faults)
-    stored = await _store(doors, candles, item)
+        return await _refuse(doors, request, Reason.PAYLOAD_INVALID, faults)
+    stored = await _store(doors, candles, request.received_at)
     answer: dict[str, object] = {
         "status": "success",
         "message": "Data ingested successfully.",
@@ -65,6 +69,11 @@ async def _serve(doors: Doors, request: http.Request) -> tuple[int, dict[str, ob
         "records_conflicting": stored.conflicting,
     }
     return 201, answer
+
+
+def _message(doors: Doors, request: http.Request) -> Delivery:
+    """A batch that is refused, as it is kept; one that is accepted is never made into a message."""
+    return delivery(doors, request, DOOR, doors.secrets.signed_door.account_id, None)
 
 
 def _read(body: bytes, now: datetime) -> tuple[list[Candle], list[Fault]]:
@@ -75,16 +84,20 @@ def _has_key(doors: Doors, request: http.Request) -> bool:
     return hmac.compare_digest(request.headers.get(b"x-api-key", b""), doors.candles_key.encode())
 
 
-async def _refuse(doors: Doors, item: Delivery, reason: Reason, faults: list[Fault]) -> tuple[int, dict[str, object]]:
+async def _refuse(doors: Doors, request: http.Request, reason: Reason, faults: list[Fault]) -> tuple[int, dict[str, object]]:
     first = faults[0]
-    await submit(doors, refuse(item, "malformed", reason, f"{'.'.join(map(str, first.place))}: {first.text}"))
+    await submit(doors, refuse(_message(doors, request), "malformed", reason, f"{'.'.join(map(str, first.place))}: {first.text}"))
     return 422, {"detail": [{"type": fault.kind, "loc": list(fault.place), "msg": fault.text} for fault in faults]}
 
 
-async def _store(doors: Doors, candles: list[Candle], item: Delivery) -> Stored:
-    async with doors.candles_pool.acquire(timeout=STORE_SECONDS) as connection, connection.transaction():
-        if doors.is_simulated:
-            closed = max(candle.closes_at for candle in candles)
-            await advance_simulated_clock(connection, closed)
-            return await store_candles(connection, candles, closed)
-        return await store_candles(connection, candles, item.received_at)
+async def _store(doors: Doors, candles: list[Candle], received_at: datetime) -> Stored:
+    async with doors.candles_pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        with cut_after(connection, ANSWER_SECONDS):
+            await connection.execute("SELECT 1")
+        with cut_after(connection, STORE_SECONDS):
+            async with connection.transaction():
+                if doors.is_simulated:
+                    closed = max(candle.closes_at for candle in candles)
+                    await advance_simulated_clock(connection, closed)
+                    return await store_candles(connection, candles, closed)
+                return await store_candles(connection, candles, received_at)

@@ -5,8 +5,9 @@ cut when it idles inside a transaction: an account's lock must never outlive the
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ async def open_pool(
     name: str,
     min_size: int = 1,
     max_size: int = 10,
+    connect_timeout_seconds: float = 10.0,
     command_timeout_seconds: float | None = None,
     lock_timeout_seconds: float | None = None,
 ) -> asyncpg.Pool:
@@ -40,6 +42,7 @@ async def open_pool(
         name: what the pool is for ("inbox", "desk"); shown by PostgreSQL as ``hookfill <name>``.
         min_size: connections that are opened now and kept.
         max_size: connections at most.
+        connect_timeout_seconds: how long opening one connection may take.
         command_timeout_seconds: how long one statement may take before it is cancelled (asyncio's TimeoutError); None: no bound.
         lock_timeout_seconds: how long a statement may wait for a lock (``asyncpg.LockNotAvailableError``); None: no bound.
     """
@@ -47,6 +50,7 @@ async def open_pool(
     async def open_now() -> asyncpg.Pool:
         return await asyncpg.create_pool(
             **database.connect_arguments,
+            timeout=connect_timeout_seconds,
             min_size=min_size,
             max_size=max_size,
             command_timeout=command_timeout_seconds,
@@ -78,6 +82,19 @@ async def connect(
     connection = await _when_ready(connect_now, timeout_seconds)
     await prepare_connection(connection)
     return connection
+
+
+@contextlib.contextmanager
+def cut_after(connection: asyncpg.Connection, seconds: float) -> Iterator[None]:
+    """Terminate a connection if what is done with it within takes longer, so that whatever waits on it fails at once.
+
+    A statement that is cancelled, and the rollback after it, wait for the server's answer; from a host that vanished there is none.
+    """
+    cut = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        cut.cancel()
 
 
 async def _when_ready(attempt: Callable[[], Awaitable[T]], patience_seconds: float) -> T:
