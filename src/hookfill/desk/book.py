@@ -4,6 +4,7 @@ A ``Book`` belongs to one fold and is never shared. Deciding reads it and return
 event whose handling raises leaves no trace.
 """
 
+from bisect import bisect_right, insort
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -32,7 +33,7 @@ class Book:
         self.account: Account = situation.account
         self.open: dict[PositionKey, Position] = {(p.strategy_id, p.symbol): p for p in situation.positions}
         self.halts: list[HaltRow] = list(situation.halts)
-        self._entry_times = {strategy_id: list(times) for strategy_id, times in situation.entry_times.items()}
+        self._entry_times = {strategy_id: sorted(times) for strategy_id, times in situation.entry_times.items()}
         self._exit_rules: dict[UUID, ExitRules] = {}
         self._by_symbol: dict[str, list[PositionKey]] = {}
         for key in self.open:
@@ -52,7 +53,8 @@ class Book:
 
     def entries_within(self, strategy_id: UUID, since: datetime, until: datetime) -> int:
         """How many entries a strategy made after ``since`` and up to ``until``."""
-        return sum(since < at <= until for at in self._entry_times.get(strategy_id, ()))
+        times = self._entry_times.get(strategy_id, ())
+        return bisect_right(times, until) - bisect_right(times, since)
 
     def halts_for(self, strategy_id: UUID, symbol: str) -> tuple[Halt, ...]:
         """The halts in force that concern a strategy's trading in a symbol."""
@@ -83,7 +85,7 @@ class Book:
             self._new_halts.append(halt)
             self.halts.append(HaltRow(Halt("strategy", True, halt.reason), strategy_id=halt.strategy_id))
         if step.entry_of is not None and step.entry_at is not None:
-            self._entry_times.setdefault(step.entry_of, []).append(step.entry_at)
+            insort(self._entry_times.setdefault(step.entry_of, []), step.entry_at)
 
     def _set(self, position: Position) -> None:
         key = (position.strategy_id, position.symbol)

@@ -41,8 +41,12 @@ class Doors:
     candles_pool: asyncpg.Pool
 
 
-def judged_as_of(doors: Doors, door: str, request: Request) -> datetime:
-    """The moment as of which a message is judged: its arrival; on simulated time what its header or the alert itself says."""
+def judged_as_of(doors: Doors, request: Request, alert_door: str | None) -> datetime:
+    """The moment as of which a message is judged: its arrival; on simulated time what its header says, or the alert itself.
+
+    Args:
+        alert_door: the door whose alerts are to be asked; None where the body is no alert.
+    """
     if not doors.is_simulated:
         return request.received_at
     header = request.headers.get(SIMULATED_TIME_HEADER)
@@ -51,13 +55,13 @@ def judged_as_of(doors: Doors, door: str, request: Request) -> datetime:
             return parse_time(header.decode("latin-1"))
         except InvalidTime:
             return request.received_at
-    alert = read_alert(door, request.body)
+    alert = read_alert(alert_door, request.body) if alert_door is not None else None
     return alert.fired_at if isinstance(alert, Alert) and alert.fired_at is not None else request.received_at
 
 
 def delivery(doors: Doors, request: Request, door: str, account_id: UUID, strategy_id: UUID | None) -> Delivery:
     """A delivery with secrets masked, not yet judged."""
-    as_of = judged_as_of(doors, door, request)
+    as_of = judged_as_of(doors, request, door if strategy_id is not None else None)
     return Delivery(
         account_id=account_id,
         message_id=new_id(),

@@ -58,6 +58,9 @@ SELECT key FROM gate WHERE account_id = :account_id::uuid AND key = ANY (:keys::
 -- A commit that costs what a stored message costs and stores nothing: unknown webhook secrets take as long as known ones.
 SELECT pg_logical_emit_message(true, 'hookfill', repeat('.', 400));
 
+-- name: skip_flush!
+SET synchronous_commit TO off;
+
 -- name: wake_desk!
 SELECT pg_notify('hookfill_signals', '');
 

@@ -87,6 +87,11 @@ async def commit_decoy(connection: asyncpg.Connection) -> None:
     await connection.execute(SQL.commit_decoy.sql)
 
 
+async def skip_flush(connection: asyncpg.Connection) -> None:
+    """From now on commits of this connection do not wait for the disk: for one that only notifies, never for one that stores."""
+    await connection.execute(SQL.skip_flush.sql)
+
+
 async def wake_desk(connection: asyncpg.Connection) -> None:
     """Tell workers that there are pending signals: a hint; their poll is the truth."""
     await connection.execute(SQL.wake_desk.sql)

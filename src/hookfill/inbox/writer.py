@@ -246,6 +246,16 @@ class Writer:
                 self.is_spooling = False
                 _LOG.info("spool_empty_database_back")
 
+    async def _connect_to_notify(self) -> asyncpg.Connection:
+        """A connection that stores nothing: its commits need not wait for the disk, and so do not disturb those that do."""
+        connection = await self.connect()
+        try:
+            await store.skip_flush(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
     async def _notify_desk(self) -> None:
         """One NOTIFY for all that was stored since the last: notifying inside each commit would make commits queue up."""
         connection: asyncpg.Connection | None = None
@@ -254,9 +264,10 @@ class Writer:
                 await self._stored.wait()
                 self._stored.clear()
                 try:
-                    connection = connection or await self.connect()
+                    connection = connection or await self._connect_to_notify()
                     async with asyncio.timeout(ANSWER_SECONDS):
                         await store.wake_desk(connection)
+                    await asyncio.sleep(NOTIFY_SECONDS)
                 except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                     _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
                     _drop(connection)

@@ -1,5 +1,7 @@
 """Stores candles and moves quotes."""
 
+import asyncio
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +13,8 @@ from hookfill.market.timeframes import bar_seconds
 from hookfill.postgres.sql import load
 
 SQL = load(__package__)
+NULL = "\\N"
+"""How COPY's text format writes that there is no value."""
 _COLUMNS = ("symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume")
 
 
@@ -28,14 +32,31 @@ async def store_candles(connection: asyncpg.Connection, candles: Sequence[Candle
     Args:
         known_at: when the candles became known (UTC): a bar that is still forming is a price as of then, not as of its close.
     """
-    records = [(c.symbol, c.timeframe, c.opened_at, c.open, c.high, c.low, c.close, c.volume) for c in candles]
+    # As text, made beside the event loop: a third of what it costs to encode the numbers for a binary COPY.
+    text = await asyncio.to_thread(copy_text, candles)
     await connection.execute(SQL.make_staging.sql)
     async with connection.transaction():
-        await connection.copy_records_to_table("incoming_candles", records=records, columns=_COLUMNS)
+        await connection.copy_to_table("incoming_candles", source=io.BytesIO(text), columns=_COLUMNS)
         added: int = await connection.fetchval(SQL.merge_candles.sql)
-        conflicting = 0 if added == len(records) else await connection.fetchval(SQL.count_conflicts.sql)
+        conflicting = 0 if added == len(candles) else await connection.fetchval(SQL.count_conflicts.sql)
         await _move_quotes(connection, candles, known_at)
     return Stored(added, conflicting)
+
+
+def copy_text(candles: Sequence[Candle]) -> bytes:
+    """Candles in PostgreSQL's text format for COPY."""
+    names = {name: _escaped(name) for name in {candle.symbol for candle in candles}}
+    return "".join(
+        [
+            f"{names[c.symbol]}\t{c.timeframe}\t{c.opened_at.isoformat()}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t"
+            f"{NULL if c.volume is None else c.volume}\n"
+            for c in candles
+        ]
+    ).encode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime) -> None:
