@@ -14,7 +14,7 @@ from hookfill.market.timeframes import TIMEFRAMES
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SOUND = {
-    "symbol": " eurusd ", "timeframe": "5", "timestamp": "2026-03-02T11:00:00Z", "open": 1.1, "high": "1.2", "low": 1,
+    "symbol": " oanda:eurusd ", "timeframe": "5", "timestamp": "2026-03-02T11:00:00Z", "open": 1.1, "high": "1.2", "low": 1,
     "close": Decimal("1.15"), "volume": 7,
 }  # fmt: skip
 
@@ -38,6 +38,7 @@ FAULTY: list[tuple[dict[str, Any], str, str]] = [
     ({"symbol": "gone"}, "symbol", "required"),
     ({"symbol": ""}, "symbol", "1 to 32"),
     ({"symbol": "   "}, "symbol", "1 to 32"),
+    ({"symbol": "OANDA:"}, "symbol", "1 to 32"),
     ({"symbol": "X" * 33}, "symbol", "1 to 32"),
     ({"symbol": 5}, "symbol", "1 to 32"),
     ({"timeframe": "gone"}, "timeframe", "required"),

@@ -18,8 +18,6 @@ EXPIRY_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 LOAD_SECONDS = 5.0
 LOOKUP_SECONDS = 1.0
-"""For one secret, waiting for others' lookups included: the sender is answered in time."""
-LOOKUP_SECONDS = 1.0
 """How long a sender with a secret that memory does not know waits, also for a look-up or refresh that is under way."""
 CHANNEL = "hookfill_secrets"
 _UNKNOWN_KEPT = 10_000

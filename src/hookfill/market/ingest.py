@@ -107,9 +107,11 @@ def _opened_at(value: object) -> datetime:
 
 
 def _symbol(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= 32:
+    # Without the exchange in front, as alerts name it.
+    symbol = value.strip().upper().rpartition(":")[2] if isinstance(value, str) else ""
+    if not 0 < len(symbol) <= 32:
         raise _Invalid("symbol", _MISSING if value is None else "Send a symbol of 1 to 32 characters.")
-    return value.strip().upper()
+    return symbol
 
 
 def _price(value: object, name: str) -> Decimal:
