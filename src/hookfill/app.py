@@ -44,6 +44,9 @@ BACKLOG = 4096
 """Connections that may wait to be accepted: alerts come in bursts at bar closes."""
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10
+WORKER_SECONDS = 5.0
+"""For the worker to finish what it has in hand."""
+CLOSE_SECONDS = 2.0
 RESTART_SECONDS = 1.0
 DESK_SECONDS = 10.0
 """For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
@@ -138,8 +141,7 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
         await asyncio.gather(refreshing, return_exceptions=True)
         await writer.stop()
         await secrets.close()
-        await pool.close()
-        await candles_pool.close()
+        await asyncio.gather(_close(pool), _close(candles_pool))
 
 
 @contextlib.asynccontextmanager
@@ -171,6 +173,13 @@ def _allow_many_connections() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Close a pool; a database that does not answer is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()  # terminates its connections when it is interrupted
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -235,6 +244,9 @@ async def _keep_worker(home: Home, stopping: asyncio.Event) -> None:
         if not ended.done():
             assert process.stdin is not None
             process.stdin.close()  # the child takes this as the word to finish
+            await asyncio.wait({ended}, timeout=WORKER_SECONDS)
+            if not ended.done():  # it waits for a silent database; what it had in hand is rolled back and found again
+                process.kill()
             await ended
         elif not stopping.is_set():
             _LOG.error("worker_ended_restarting", exit_code=process.returncode)
@@ -265,7 +277,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         await worker.run()
     finally:
         await loading
-        await pool.close()
+        await _close(pool)
 
 
 def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:

@@ -137,3 +137,26 @@ async def test_the_worker_does_not_wait_for_ever_for_a_host_that_vanished(
             await asyncio.to_thread(check_oracle, database.url, log)
         finally:
             await asyncio.to_thread(worker.__exit__)
+
+
+async def test_sigterm_ends_the_server_while_the_database_is_silent(
+    server_home: Path, proxy: Proxy, database: Database, chance: random.Random
+) -> None:
+    server = Server(server_home, database_url=proxy.url(database.connect_arguments["database"]))
+    try:
+        await asyncio.to_thread(server.start)
+        strategy = await add_strategy(database, settings=TRADE_EVERYTHING)
+        stream = Stream(lambda: server.port, [strategy], [alert(number, chance) for number in range(20)])
+        log = await stream.run()
+        await asyncio.to_thread(wait_for_value, database.url, 0, "SELECT count(*) FROM signals WHERE status = 'pending'")
+        proxy.black_hole()
+        more = Stream(lambda: server.port, [strategy], [alert(number, chance) for number in range(20)], log=log)
+        await more.run()
+        assert await asyncio.to_thread(server.stop) == 0
+        proxy.restore()
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(wait_until, Spool(server_home / "spool").is_empty, "the spool is written on")
+        print(await asyncio.to_thread(check_oracle, database.url, log))
+    finally:
+        proxy.restore()
+        await asyncio.to_thread(server.__exit__)

@@ -171,7 +171,9 @@ class Server:
             raise
 
     def __exit__(self, *exception: object) -> None:
-        """Kill what is left, and forget the log."""
+        """Kill what is left, and forget the log; pytest shows it if the test fails."""
         if self._process is not None:
             self.kill()
+        if exception[:1] != (None,):
+            print(self.output()[-20_000:])
         self._log.close()

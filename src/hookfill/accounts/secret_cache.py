@@ -5,6 +5,7 @@ up once more in the database, so that an alert sent the instant after its strate
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -111,5 +112,6 @@ class SecretCache:
     async def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:
-            await self._connection.close(timeout=1.0)
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._connection.close(timeout=1.0)  # cuts it, if the database does not answer
             self._connection = None
