@@ -1,7 +1,10 @@
 """`kill -9` of everything, again and again, under a stream of alerts: nothing acknowledged is lost, nothing is done twice."""
 
 import asyncio
+import json
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,15 @@ from hookfill.postgres.model import Database
 from support.database import add_strategy
 from support.server import Server
 from support.stream import TRADE_EVERYTHING, Stream, alert, check_oracle
+
+
+def check_with_doctor(server: Server) -> None:
+    """Hookfill's own witness must agree."""
+    command = [sys.executable, "-m", "hookfill", "doctor", "--ledger", "--json", "--home", str(server.home)]
+    done = subprocess.run(command, check=False, capture_output=True, env=server.environment)
+    ledger = json.loads(done.stdout)["ledger"]
+    assert ledger
+    assert [entry for entry in ledger if entry["level"] != "ok"] == []
 
 
 async def kill_again_and_again(
@@ -34,6 +46,7 @@ async def kill_again_and_again(
     assert len(log.acknowledged) == size.alerts
     states = await asyncio.to_thread(check_oracle, database.url, log)
     print(states)
+    await asyncio.to_thread(check_with_doctor, server)
     assert states.get("executed", 0) > size.alerts // 2
 
 
