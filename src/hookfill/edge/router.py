@@ -36,6 +36,7 @@ class Router:
         if handler in _ALERT_DOORS:
             await self._open(handler, scope, receive, send)
         else:
+            scope.pop(http.ANSWER, None)  # the short way would pass by CORS
             await self._for_pages(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +52,7 @@ class Router:
         except Exception as error:
             # The path may hold a secret: it is not logged. 503 and not 500, so that the answer says what to do: send again.
             _LOG.exception("door_failed", door=handler.__module__, error=type(error).__name__)
-            await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
+            await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
 
 
 def _door_of(scope: Scope) -> Handler | None:
@@ -67,6 +68,6 @@ def _door_of(scope: Scope) -> Handler | None:
     return None
 
 
-async def _answer_test(_doors: Doors, _scope: Scope, _receive: Receive, send: Send) -> None:
+async def _answer_test(_doors: Doors, scope: Scope, _receive: Receive, send: Send) -> None:
     now = utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    await http.respond_json(send, 200, {"status": "ok", "message": "Webhook endpoint is ready", "timestamp": now})
+    await http.respond_json(scope, send, 200, {"status": "ok", "message": "Webhook endpoint is ready", "timestamp": now})

@@ -45,9 +45,9 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
         else:
             answer = await _accept(doors, item, alert, started)
     except SpoolFull:
-        await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
+        await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
         return
-    await http.respond_json(send, *answer, () if request.refusal is None else http.CLOSE)
+    await http.respond_json(scope, send, *answer, () if request.refusal is None else http.CLOSE)
 
 
 def _payload(request: http.Request) -> tuple[object, StrictJsonError | None]:

@@ -34,9 +34,9 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
         else:
             await _store(doors, request, destination)
     except (SpoolFull, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
+        await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
         return
-    await http.respond(send, 200, _ANSWER, () if request.refusal is None else http.CLOSE)
+    await http.respond(scope, send, 200, _ANSWER, () if request.refusal is None else http.CLOSE)
 
 
 async def _store(doors: Doors, request: http.Request, destination: Destination) -> None:

@@ -1,19 +1,18 @@
 -- name: flush_batch
--- Store a batch of deliveries in one commit: gate keys, messages and signals together. Returns the duplicates, each with the
+-- Store a batch of deliveries in one commit: gate keys, messages and signals together. The batch comes as one JSON text: making it
+-- costs the server's one thread a third of what an array per column does, and taking it apart is done on PostgreSQL's own core.
+-- Returns the duplicates, each with the
 -- signal of the delivery that it repeats.
 -- The gate's row is returned in any case: within the window it is still the first delivery's, and who finds itself there is
 -- fresh. Keys are upserted in order so that two writers never wait for each other in a circle. A delivery that is here already
 -- (its batch was committed but the answer got lost) changes nothing.
 WITH incoming AS (
-    SELECT *
-    FROM unnest(
-        :account_ids::uuid[], :message_ids::uuid[], :strategy_ids::uuid[], :doors::text[], :sources::text[],
-        :content_types::text[], :headers::text[], :bodies::bytea[], :received_ats::timestamptz[], :as_ofs::timestamptz[],
-        :states::text[], :reasons::text[], :errors::text[], :gate_keys::bytea[], :seen_uss::bigint[], :repeats::boolean[],
-        :signal_ids::uuid[], :experiment_ids::uuid[], :variants::text[]
-    ) AS t (
-        account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason,
-        error, gate_key, seen_us, is_repeat, signal_id, experiment_id, variant
+    SELECT account_id, message_id, strategy_id, door, source, content_type, headers, decode(body, 'base64') AS body, received_at,
+           as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant
+    FROM json_to_recordset(:batch::json) AS t (
+        account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
+        received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
+        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text
     )
 ), held AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)

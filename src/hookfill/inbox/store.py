@@ -1,5 +1,6 @@
 """Runs the inbox's statements."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,36 +14,37 @@ from hookfill.postgres.sql import load
 
 SQL = load(__package__)
 WINDOW_US = WINDOW_SECONDS * 1_000_000
-_NO_SIGNAL = (None, None, None)
 
 
-def _columns(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[tuple[Any, ...]]:
-    """The batch as one array per column, in the order of the statement's parameters."""
+def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict[str, Any]]:
+    """The batch as the statement takes it: JSON objects named like the columns, bytes as base64 or hexadecimal text."""
     rows = []
     for delivery, is_repeat in zip(deliveries, repeats, strict=True):
+        row: dict[str, Any] = {
+            "account_id": delivery.account_id,
+            "message_id": delivery.message_id,
+            "strategy_id": delivery.strategy_id,
+            "door": delivery.door,
+            "source": delivery.source,
+            "content_type": delivery.content_type,
+            "headers": delivery.headers,
+            "body": b64encode(delivery.body).decode(),
+            "received_at": delivery.received_at,
+            "as_of": delivery.as_of,
+            "state": delivery.state,
+            "reason": delivery.reason,
+            "error": delivery.error,
+            "gate_key": delivery.gate_key.hex() if delivery.gate_key is not None else None,
+            "seen_us": delivery.seen_us,
+            "is_repeat": is_repeat,
+        }
         signal = delivery.signal
-        rows.append(
-            (
-                delivery.account_id,
-                delivery.message_id,
-                delivery.strategy_id,
-                delivery.door,
-                delivery.source,
-                delivery.content_type,
-                delivery.headers,
-                delivery.body,
-                delivery.received_at,
-                delivery.as_of,
-                delivery.state,
-                delivery.reason,
-                delivery.error,
-                delivery.gate_key,
-                delivery.seen_us,
-                is_repeat,
-                *(_NO_SIGNAL if signal is None else (signal.signal_id, signal.experiment_id, signal.variant)),
-            )
-        )
-    return list(zip(*rows, strict=True))
+        if signal is not None:
+            row["signal_id"] = signal.signal_id
+            row["experiment_id"] = signal.experiment_id
+            row["variant"] = signal.variant
+        rows.append(row)
+    return rows
 
 
 def _repeats(deliveries: Sequence[Delivery]) -> list[bool]:
@@ -63,8 +65,7 @@ async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery]) 
     Raises:
         asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe.
     """
-    columns = _columns(deliveries, _repeats(deliveries))
-    rows = await connection.fetch(SQL.flush_batch.sql, *columns, WINDOW_US)
+    rows = await connection.fetch(SQL.flush_batch.sql, _batch(deliveries, _repeats(deliveries)), WINDOW_US)
     firsts: dict[UUID, UUID | None] = {row["message_id"]: row["first_signal_id"] for row in rows}
     return [_receipt(delivery, firsts) for delivery in deliveries]
 

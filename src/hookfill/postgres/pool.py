@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -110,7 +111,7 @@ async def _when_ready(attempt: Callable[[], Awaitable[T]], patience_seconds: flo
 
 
 async def prepare_connection(connection: asyncpg.Connection) -> None:
-    """Read and write ``jsonb`` and ``json`` as Python values (dict, list, str, …; Decimal is written as a string)."""
+    """Read and write ``jsonb`` and ``json`` as Python values (dict, list, str, …; Decimal and UUID are written as strings)."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary")
     await connection.set_type_codec("json", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads, format="binary")
 
@@ -128,18 +129,19 @@ def _server_settings(name: str, lock_timeout_seconds: float | None) -> dict[str,
 
 
 def _encode_json(value: Any) -> bytes:
-    return orjson.dumps(value, default=_decimal_text)
+    return orjson.dumps(value, default=_as_text)
 
 
 def _encode_jsonb(value: Any) -> bytes:
-    return _JSONB_VERSION + orjson.dumps(value, default=_decimal_text)
+    return _JSONB_VERSION + orjson.dumps(value, default=_as_text)
 
 
 def _decode_jsonb(data: bytes) -> Any:
     return orjson.loads(data[1:])
 
 
-def _decimal_text(value: Any) -> str:
-    if isinstance(value, Decimal):
+def _as_text(value: Any) -> str:
+    """What orjson does not write itself: decimals, and asyncpg's own kind of UUID."""
+    if isinstance(value, Decimal | UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} can't be stored as JSON")
