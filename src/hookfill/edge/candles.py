@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 
 from hookfill.edge import http
-from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_unread, submit
+from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_unread
 from hookfill.inbox.model import Delivery
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.store import advance_simulated_clock
@@ -49,10 +49,10 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
 async def _serve(doors: Doors, request: http.Request) -> tuple[int, dict[str, object]]:
     if not _has_key(doors, request):
         request.body = request.body[:_KEPT_OF_REFUSED]
-        await submit(doors, refuse(_message(doors, request), "refused", Reason.API_KEY_INVALID))
+        await doors.writer.submit(refuse(_message(doors, request), "refused", Reason.API_KEY_INVALID))
         return 401, {"detail": "Invalid or missing API Key"}
     if request.refusal is not None:
-        await submit(doors, refuse_unread(_message(doors, request), request))
+        await doors.writer.submit(refuse_unread(_message(doors, request), request))
         return (400 if request.body else 413), {"detail": str(request.refusal)}
     try:
         # In a thread: reading thousands of bars takes tens of milliseconds, and alerts must not wait for it.
@@ -86,7 +86,9 @@ def _has_key(doors: Doors, request: http.Request) -> bool:
 
 async def _refuse(doors: Doors, request: http.Request, reason: Reason, faults: list[Fault]) -> tuple[int, dict[str, object]]:
     first = faults[0]
-    await submit(doors, refuse(_message(doors, request), "malformed", reason, f"{'.'.join(map(str, first.place))}: {first.text}"))
+    await doors.writer.submit(
+        refuse(_message(doors, request), "malformed", reason, f"{'.'.join(map(str, first.place))}: {first.text}")
+    )
     return 422, {"detail": [{"type": fault.kind, "loc": list(fault.place), "msg": fault.text} for fault in faults]}
 
 

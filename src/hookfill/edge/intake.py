@@ -8,7 +8,7 @@ import asyncpg
 
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import SIMULATED_TIME_HEADER, BodyIncomplete, Request
-from hookfill.inbox.model import Delivery, Receipt
+from hookfill.inbox.model import Delivery
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.clock import to_us
 from hookfill.kernel.ids import new_id
@@ -86,8 +86,3 @@ def refuse_unread(item: Delivery, request: Request) -> Delivery:
     """A body that could not be read whole: what arrived of it is kept."""
     reason = Reason.BODY_INCOMPLETE if isinstance(request.refusal, BodyIncomplete) else Reason.BODY_TOO_LARGE
     return refuse(item, "refused", reason, str(request.refusal))
-
-
-async def submit(doors: Doors, item: Delivery) -> Receipt:
-    """Make a delivery durable; raises ``SpoolFull`` when nothing can hold it."""
-    return await doors.writer.submit(item)

@@ -1,11 +1,10 @@
 """``POST /webhook``: the signed door, for senders that can compute an HMAC or put the secret into the body."""
 
-import hashlib
 import hmac
 import time
 
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread, submit
+from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
 from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
@@ -65,7 +64,7 @@ def _is_authentic(hmac_secret: str | None, request: http.Request, payload: objec
         return True
     given = request.headers.get(SIGNATURE_HEADER)
     if given is not None:
-        wanted = hmac.new(hmac_secret.encode(), request.body, hashlib.sha256).hexdigest().encode()
+        wanted = hmac.digest(hmac_secret.encode(), request.body, "sha256").hex().encode()
         return hmac.compare_digest(given.strip().lower().removeprefix(b"sha256="), wanted)
     secret = payload.get("secret") if isinstance(payload, dict) else None
     return isinstance(secret, str) and hmac.compare_digest(secret.encode(), hmac_secret.encode())
@@ -74,7 +73,7 @@ def _is_authentic(hmac_secret: str | None, request: http.Request, payload: objec
 async def _accept(doors: Doors, item: Delivery, alert: Alert, started: float) -> tuple[int, dict[str, object]]:
     item.gate_key = signed_key(alert)
     signal = item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
-    receipt = await submit(doors, item)
+    receipt = await doors.writer.submit(item)
     answer: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
     if receipt.fresh:
         answer |= {"experiment_id": signal.experiment_id, "variant": VARIANT}
@@ -86,7 +85,7 @@ async def _accept(doors: Doors, item: Delivery, alert: Alert, started: float) ->
 
 
 async def _refuse(doors: Doors, item: Delivery, status: int, errors: tuple[FieldError, ...] = ()) -> tuple[int, dict[str, object]]:
-    await submit(doors, item)
+    await doors.writer.submit(item)
     assert item.reason is not None
     details = [{"field": error.field, "message": error.message} for error in errors]
     return status, {

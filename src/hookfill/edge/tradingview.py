@@ -9,7 +9,7 @@ import asyncpg
 
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread, submit
+from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
 from hookfill.inbox.model import NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
@@ -42,7 +42,7 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
 async def _store(doors: Doors, request: http.Request, destination: Destination) -> None:
     item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
     if request.refusal is not None:
-        await submit(doors, refuse_unread(item, request))
+        await doors.writer.submit(refuse_unread(item, request))
         return
     key = alert_key(destination.strategy_id, request.body)
     if isinstance(key, Malformed):
@@ -50,4 +50,4 @@ async def _store(doors: Doors, request: http.Request, destination: Destination) 
     else:
         item.gate_key = key
         item.signal = NewSignal(new_id())
-    await submit(doors, item)
+    await doors.writer.submit(item)
