@@ -169,3 +169,31 @@ async def test_stopping_while_the_database_is_silent_answers_and_leaves_the_rest
         await far_writer.stop()
     assert all(task.result().spooled for task in waiting)
     assert sum(len(batch) for _, batch in spool.batches()) == 20
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.InternalClientError("confused"), asyncpg.InterfaceError("closed"), ConnectionResetError(), TimeoutError()]
+)
+async def test_whatever_a_dying_database_raises_is_no_reason_to_refuse_a_message(
+    database: Database, spool: Spool, connection: asyncpg.Connection, make: Make, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    connects = 0
+
+    async def connect_badly_at_first() -> asyncpg.Connection:
+        nonlocal connects
+        connects += 1
+        if connects < 5:
+            raise error
+        return await connect(database, name="inbox")
+
+    writer = Writer(connect_badly_at_first, spool)
+    writer.start()
+    delivery = make(b"key")
+    (receipt,) = await submit_in_time(writer, delivery)
+    assert receipt.spooled
+    await back_to_normal(writer, spool)
+    assert await stored(connection) == [(delivery.message_id, "processed")]
+    await submit_in_time(writer, make(b"key", 1))
+    await wait_until_async(lambda: not writer._stored.is_set(), "the waker lives")
+    assert not any(task.done() for task in writer._tasks)
+    await writer.stop()

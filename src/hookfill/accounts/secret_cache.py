@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from hookfill.accounts.store import SQL, hash_secret
+from hookfill.postgres.pool import DATABASE_ERRORS
 
 EXPIRY_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -66,10 +67,14 @@ class SecretCache:
         key = hash_secret(secret)
         if key in self._unknown:
             return None
-        async with asyncio.timeout(LOOKUP_SECONDS), self._lookup:
-            if self._connection is None or self._connection.is_closed():
-                raise ConnectionError("The database is not connected.")
-            row = await self._connection.fetchrow(SQL.secret_by_hash.sql, key)
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS), self._lookup:
+                if self._connection is None or self._connection.is_closed():
+                    raise ConnectionError("The database is not connected.")
+                row = await self._connection.fetchrow(SQL.secret_by_hash.sql, key)
+        except DATABASE_ERRORS:
+            self._changed.set()  # connect anew now, not at the next expiry
+            raise
         if row is not None:
             return self._known.setdefault(key, Destination(**row))
         if len(self._unknown) >= _UNKNOWN_KEPT:
@@ -101,7 +106,7 @@ class SecretCache:
             try:
                 async with asyncio.timeout(LOAD_SECONDS):
                     await self.load()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 _LOG.warning("secrets_not_refreshed", error=f"{type(error).__name__}: {error}")
                 if self._connection is not None:
                     self._connection.terminate()
@@ -112,6 +117,6 @@ class SecretCache:
     async def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await self._connection.close(timeout=1.0)  # cuts it, if the database does not answer
             self._connection = None

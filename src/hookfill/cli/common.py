@@ -132,7 +132,7 @@ async def open_database(settings: "Settings", home: "Home") -> "AsyncIterator[tu
     try:
         try:
             connection = await connect(database, name="command")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise NotReachable(
                 f"The database can't be used ({type(error).__name__}: {error}): check DATABASE_URL and whether the server runs."
             ) from error

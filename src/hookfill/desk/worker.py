@@ -23,7 +23,14 @@ POLL_SECONDS = 1.0
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
 _LOG = structlog.get_logger("hookfill.desk")
-_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+_UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class Worker:

@@ -7,8 +7,6 @@ import asyncio
 import hmac
 from datetime import datetime
 
-import asyncpg
-
 from hookfill.edge import http
 from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_unread
 from hookfill.inbox.model import Delivery
@@ -19,7 +17,7 @@ from hookfill.kernel.strict_json import StrictJsonError, loads
 from hookfill.market.ingest import Fault, read_candles
 from hookfill.market.model import Candle
 from hookfill.market.store import Stored, store_candles
-from hookfill.postgres.pool import cut_after
+from hookfill.postgres.pool import DATABASE_ERRORS, cut_after
 
 PATH = "/api/v1/candles"
 DOOR = "candles"
@@ -40,7 +38,7 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
     request = await http.read_request(scope, receive, LIMIT)
     try:
         status, answer = await _serve(doors, request)
-    except (SpoolFull, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (SpoolFull, *DATABASE_ERRORS):
         await http.respond_json(scope, send, 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY)
         return
     await http.respond_json(scope, send, status, answer, () if request.refusal is None else http.CLOSE)

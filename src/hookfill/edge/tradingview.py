@@ -5,14 +5,13 @@ after the same time, and leaves nothing behind. Only when neither database nor s
 resend.
 """
 
-import asyncpg
-
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
 from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
 from hookfill.inbox.model import NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
+from hookfill.postgres.pool import DATABASE_ERRORS
 from hookfill.signals.grammar import alert_key
 from hookfill.signals.model import Malformed
 
@@ -33,7 +32,7 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
             await doors.writer.decoy()
         else:
             await _store(doors, request, destination)
-    except (SpoolFull, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (SpoolFull, *DATABASE_ERRORS):
         await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
         return
     await http.respond(scope, send, 200, _ANSWER, () if request.refusal is None else http.CLOSE)

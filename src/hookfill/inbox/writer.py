@@ -20,6 +20,7 @@ from hookfill.inbox import store
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import Spool, SpoolFull
 from hookfill.kernel.reasons import Reason
+from hookfill.postgres.pool import DATABASE_ERRORS
 
 ANSWER_SECONDS = 1.0
 RETRY_SECONDS = 0.25
@@ -89,7 +90,7 @@ class _Lane:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._flush(deliveries)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             self._drop_connection()
             self._writer.start_spooling(error)
             return await self._writer.spool(deliveries)
@@ -228,7 +229,7 @@ class Writer:
                         async with asyncio.timeout(ANSWER_SECONDS * 10):
                             connection = connection or await self.connect()
                             await self._write_on(connection)
-                    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    except DATABASE_ERRORS as error:
                         _LOG.warning("database_still_unreachable", error=f"{type(error).__name__}: {error}")
                         _drop(connection)
                         connection = None
@@ -268,7 +269,7 @@ class Writer:
                     async with asyncio.timeout(ANSWER_SECONDS):
                         await store.wake_desk(connection)
                     await asyncio.sleep(NOTIFY_SECONDS)
-                except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except DATABASE_ERRORS as error:
                     _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
                     _drop(connection)
                     connection = None

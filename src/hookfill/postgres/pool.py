@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 30.0
 """How long opening a pool waits for a server that is still recovering."""
 RETRY_SECONDS = 0.1
 _JSONB_VERSION = b"\x01"
+DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever using a database may raise. The last is asyncpg's own confusion when a server dies in the middle of an answer."""
 
 
 async def open_pool(
