@@ -106,7 +106,7 @@ async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) 
 
 async def respond(scope: Scope, send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Answer with a JSON body; a sender that is gone by now gets none."""
-    answer = scope.get(ANSWER)
+    answer = scope.pop(ANSWER, None)  # which also unties a knot of references that would wait for the garbage collector
     if answer is not None and not headers and answer(status, content):
         return
     await send(
