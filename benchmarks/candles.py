@@ -17,7 +17,7 @@ from benchmarks.plan import Plan
 from benchmarks.stage import CANDLES_KEY, Running, Stage, hookfill, open_stage
 
 NAME = "candles"
-CONNECTIONS = 2
+CONNECTIONS = 4
 LEAST_OF_COPY = 0.5
 COLUMNS = ("symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume")
 FIRST_BAR = datetime(2020, 1, 1, tzinfo=UTC)

@@ -147,8 +147,16 @@ def _as_malformed(delivery: Delivery, error: Exception) -> Delivery:
 class Writer:
     """Takes deliveries, answers when they are durable."""
 
-    def __init__(self, connect: Connect, spool: Spool, *, lanes: int = 3, is_simulated: bool = False) -> None:
-        """Write through ``lanes`` connections made by ``connect``; ``is_simulated``: messages carry the time."""
+    def __init__(self, connect: Connect, spool: Spool, *, lanes: int = 1, is_simulated: bool = False) -> None:
+        """Write through connections made by ``connect``.
+
+        Args:
+            connect: makes a connection.
+            spool: where deliveries go while the database does not answer.
+            lanes: how many connections. One is fastest where commits are quick (more make smaller batches, which cost more in
+                all); a database whose commits take many milliseconds may want more.
+            is_simulated: messages carry the time.
+        """
         self.connect = connect
         self.is_simulated = is_simulated
         self.is_spooling = not spool.is_empty()
