@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from hookfill.kernel.clock import to_us, utc_now
+from hookfill.kernel.clock import utc_now
 from hookfill.kernel.errors import HookfillError
 
 Scope = MutableMapping[str, Any]
@@ -50,11 +50,6 @@ class Request:
     body: bytes
     received_at: datetime
     refusal: HookfillError | None = None
-
-    @property
-    def received_us(self) -> int:
-        """Arrival in microseconds since the epoch."""
-        return to_us(self.received_at)
 
     @property
     def content_type(self) -> str | None:

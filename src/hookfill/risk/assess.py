@@ -64,15 +64,6 @@ def assess_checks(entry: Entry) -> Assessment:
     return _run(entry, Stage.CHECK)
 
 
-def assess(entry: Entry) -> Assessment:
-    """Run everything as a signal meets it: the gates, then the checks.
-
-    Raises:
-        ValueError: as ``assess_checks``.
-    """
-    return Assessment(assess_gates(entry).results + assess_checks(entry).results)
-
-
 def _run(entry: Entry, stage: Stage) -> Assessment:
     """Run the checks of one stage that concern this entry."""
     chosen = (check for check in CHECKS if check.stage is stage and (check.stops_exits or not entry.is_exit))
