@@ -5,18 +5,22 @@ after the same time, and leaves nothing behind. Only when neither database nor s
 resend.
 """
 
+import structlog
+
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
 from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
 from hookfill.inbox.model import NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
+from hookfill.kernel.reasons import Reason
 from hookfill.postgres.pool import DATABASE_ERRORS
 from hookfill.signals.grammar import alert_key
 from hookfill.signals.model import Malformed
 
 PREFIX = "/api/v1/webhooks/tv/"
 DOOR = "tradingview"
+_LOG = structlog.get_logger("hookfill.edge")
 _ANSWER = b'{"status":"ok"}'
 
 
@@ -43,10 +47,19 @@ async def _store(doors: Doors, request: http.Request, destination: Destination) 
     if request.refusal is not None:
         await doors.writer.submit(refuse_unread(item, request))
         return
-    key = alert_key(destination.strategy_id, request.body)
+    key = _key(destination, request.body)
     if isinstance(key, Malformed):
         refuse(item, "malformed", key.reason, key.detail)
     else:
         item.gate_key = key
         item.signal = NewSignal(new_id())
     await doors.writer.submit(item)
+
+
+def _key(destination: Destination, body: bytes) -> bytes | Malformed:
+    """The gate's key; should reading the body fail by a defect of ours, the message is still kept."""
+    try:
+        return alert_key(destination.strategy_id, body)
+    except Exception:
+        _LOG.exception("alert_not_read")
+        return Malformed(Reason.PAYLOAD_INVALID, "reading it failed by a defect of Hookfill's: please report it")
