@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -143,7 +144,7 @@ def _content_length(data: bytes, head: int) -> int:
     return int(data[start : data.find(b"\r", start, head + 1)])
 
 
-class _Run:
+class _Run(ABC):
     """What both kinds of loop share: connections, answers, and the end."""
 
     def __init__(self, load: Load) -> None:
@@ -172,8 +173,9 @@ class _Run:
         self.statuses[status] += 1
         self.on_answer(connection, time.perf_counter())
 
+    @abstractmethod
     def on_answer(self, connection: _Connection, now: float) -> None:
-        raise NotImplementedError
+        """An answer has come."""
 
     def _lost(self, error: Exception | None) -> None:
         if not self._ended.done():
