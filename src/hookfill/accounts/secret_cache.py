@@ -6,7 +6,7 @@ up once more in the database, so that an alert sent the instant after its strate
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,6 +32,11 @@ class Destination:
 
     account_id: UUID
     strategy_id: UUID
+
+
+def _destination(row: Mapping[str, UUID]) -> Destination:
+    """Plain UUIDs: asyncpg's own kind takes the slow way into every batch's JSON."""
+    return Destination(UUID(int=row["account_id"].int), UUID(int=row["strategy_id"].int))
 
 
 class SecretCache:
@@ -76,7 +81,7 @@ class SecretCache:
             self._changed.set()  # connect anew now, not at the next expiry
             raise
         if row is not None:
-            return self._known.setdefault(key, Destination(**row))
+            return self._known.setdefault(key, _destination(row))
         if len(self._unknown) >= _UNKNOWN_KEPT:
             self._unknown.clear()
         self._unknown.add(key)
@@ -90,9 +95,9 @@ class SecretCache:
                 await self._connection.add_listener(CHANNEL, lambda *_: self._changed.set())
             rows = await self._connection.fetch(SQL.all_secrets.sql)
             door = await self._connection.fetchrow(SQL.signed_door.sql)
-        self._known = {row["secret_sha256"]: Destination(row["account_id"], row["strategy_id"]) for row in rows}
+        self._known = {row["secret_sha256"]: _destination(row) for row in rows}
         self._unknown.clear()
-        self._signed_door = Destination(**door) if door is not None else None
+        self._signed_door = _destination(door) if door is not None else None
 
     async def run(self) -> None:
         """Keep the cache fresh until cancelled; while the database is away, what is known stays in force."""
