@@ -24,7 +24,7 @@ from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import bootstrap
 from hookfill.api.build import build_api
 from hookfill.desk.worker import Worker
-from hookfill.edge.guard import GuardedProtocol
+from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
 from hookfill.edge.router import Router
 from hookfill.home import Home
@@ -200,7 +200,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _web_config(application: Router) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http=GuardedProtocol,
+        http=DoorProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,  # paths hold secrets

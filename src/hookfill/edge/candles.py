@@ -39,9 +39,9 @@ async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: h
     try:
         status, answer = await _serve(doors, request)
     except (SpoolFull, *DATABASE_ERRORS):
-        await http.respond_json(scope, send, 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY)
+        await http.respond_json(send, 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY)
         return
-    await http.respond_json(scope, send, status, answer, () if request.refusal is None else http.CLOSE)
+    await http.respond_json(send, status, answer, () if request.refusal is None else http.CLOSE)
 
 
 async def _serve(doors: Doors, request: http.Request) -> tuple[int, dict[str, object]]:

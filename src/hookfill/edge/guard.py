@@ -5,12 +5,9 @@ never ends its headers could fill the memory. The size of bodies is bounded by t
 """
 
 import asyncio
-from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-
-from hookfill.edge.http import ANSWER
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 30.0
@@ -21,30 +18,8 @@ CHECK_SECONDS = 1.0
 """How often a connection looks at its clock: one timer each, re-armed, instead of two for every request."""
 
 
-def _answer_at_once(cycle: RequestResponseCycle, status: int, content: bytes) -> bool:
-    """Write a whole JSON answer as one packet; False when it takes more than that and the ordinary way must be gone.
-
-    uvicorn checks every header by pattern and writes headers and body apart, which costs an alert as much as understanding it does.
-    Here the headers are ours and known to be sound.
-    """
-    if not cycle.keep_alive or cycle.flow.write_paused or cycle.response_started:
-        return False
-    if cycle.disconnected or cycle.transport.is_closing():
-        return True  # nobody is there to be told
-    cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(
-        b"%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], len(content), content)
-    )
-    cycle.message_event.set()
-    cycle.on_response()
-    return True
-
-
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that closes connections whose request is too slow or whose headers are too large.
-
-    It also offers the doors a short way to answer: ``scope[ANSWER]``, see ``edge.http.respond``.
-    """
+    """uvicorn's HTTP protocol that closes connections whose request is too slow or whose headers are too large."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,11 +59,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Headers are in: the body is awaited."""
+        """Headers are in."""
+        self.body_awaited()
+        super().on_headers_complete()
+
+    def body_awaited(self) -> None:
+        """Start the clock for the body."""
         self._in_headers = False
         self._deadline = self.loop.time() + BODY_SECONDS
-        super().on_headers_complete()
-        self.scope[ANSWER] = partial(_answer_at_once, self.cycle)  # type: ignore[literal-required]  # an extension of ours
 
     def on_message_complete(self) -> None:
         """The request is in: from here on the answer is ours to give, and uvicorn watches idle connections."""

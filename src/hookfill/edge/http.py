@@ -3,7 +3,7 @@
 ``edge.guard`` bounds how long a body may take.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,8 +21,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _KEPT_HEADERS = frozenset(
     {b"user-agent", b"x-forwarded-for", b"x-real-ip", b"x-request-id", b"content-length", b"content-encoding"}
 )
-ANSWER = "hookfill.answer"
-"""Where the server puts a short way to answer into the scope (``edge.guard``); without it ASGI's own way is gone."""
+Headers = tuple[tuple[bytes, bytes], ...]
+Answer = Callable[[int, bytes, Headers], None]
+"""How an alert door answers: status, JSON body, further headers; called once, as soon as the answer is known."""
 SIMULATED_TIME_HEADER = b"x-hookfill-time"
 
 
@@ -45,8 +46,9 @@ class Request:
     ``refusal`` is set when the body could not be read whole; ``body`` then holds what was kept of it.
     """
 
-    scope: Scope
+    path: str
     headers: dict[bytes, bytes]
+    client: str | None
     body: bytes
     received_at: datetime
     refusal: HookfillError | None = None
@@ -60,9 +62,8 @@ class Request:
     def kept_headers(self) -> str:
         """JSON text of the headers worth keeping and the client's address."""
         kept = {name.decode(): value.decode("latin-1")[:500] for name, value in self.headers.items() if name in _KEPT_HEADERS}
-        client = self.scope.get("client")
-        if client:
-            kept["client"] = client[0]
+        if self.client is not None:
+            kept["client"] = self.client
         return orjson.dumps(kept).decode()
 
 
@@ -78,7 +79,8 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
         refusal = error
     except BodyIncomplete as error:
         body, refusal = error.received, error
-    return Request(scope, headers, body, received_at, refusal)
+    client = scope.get("client")
+    return Request(scope["path"], headers, client[0] if client else None, body, received_at, refusal)
 
 
 async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
@@ -99,11 +101,8 @@ async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) 
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def respond(scope: Scope, send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+async def respond(send: Send, status: int, content: bytes, headers: Headers = ()) -> None:
     """Answer with a JSON body; a sender that is gone by now gets none."""
-    answer = scope.pop(ANSWER, None)  # which also unties a knot of references that would wait for the garbage collector
-    if answer is not None and not headers and answer(status, content):
-        return
     await send(
         {
             "type": "http.response.start",
@@ -118,9 +117,14 @@ async def respond(scope: Scope, send: Send, status: int, content: bytes, headers
     await send({"type": "http.response.body", "body": content})
 
 
-async def respond_json(scope: Scope, send: Send, status: int, content: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+async def respond_json(send: Send, status: int, content: object, headers: Headers = ()) -> None:
     """Answer with a value as JSON."""
-    await respond(scope, send, status, orjson.dumps(content, default=str), headers)
+    await respond(send, status, to_json(content), headers)
+
+
+def to_json(content: object) -> bytes:
+    """A value as JSON."""
+    return orjson.dumps(content, default=str)
 
 
 CLOSE = ((b"connection", b"close"),)

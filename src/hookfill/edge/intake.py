@@ -1,14 +1,18 @@
 """From a request to a delivery: the steps that all doors share."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from hookfill.accounts.secret_cache import SecretCache
-from hookfill.edge.http import SIMULATED_TIME_HEADER, BodyIncomplete, Request
-from hookfill.inbox.model import Delivery
+from hookfill.edge.http import RETRY, SIMULATED_TIME_HEADER, UNAVAILABLE, Answer, BodyIncomplete, Request
+from hookfill.inbox.model import Delivery, Receipt
+from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.clock import to_us
 from hookfill.kernel.ids import new_id
@@ -20,6 +24,7 @@ from hookfill.signals.reading import read_alert
 
 ALERT_LIMIT = 64 * 1024
 """Largest body of an alert, in bytes (the contracts' limit)."""
+_LOG = structlog.get_logger("hookfill.edge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,29 @@ class Doors:
     hmac_secret: str | None
     candles_key: str
     candles_pool: asyncpg.Pool
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def keep(self, work: Coroutine[None, None, None]) -> None:
+        """Do work that must wait for something; asyncio itself would let it be collected halfway."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def store(self, item: Delivery, answer: Answer, then: Callable[[Receipt], None]) -> None:
+        """Make a delivery durable, then answer through ``then``; what can't be stored is answered 503, so that it comes again."""
+
+        def done(outcome: Receipt | Exception) -> None:
+            if isinstance(outcome, Receipt):
+                then(outcome)
+                return
+            if not isinstance(outcome, SpoolFull):
+                _LOG.error("delivery_not_stored", error=type(outcome).__name__, exc_info=outcome)
+            answer(503, UNAVAILABLE, RETRY)
+
+        try:
+            self.writer.put(item, done)
+        except SpoolFull as error:
+            done(error)
 
 
 def judged_as_of(doors: Doors, request: Request, alert_door: str | None) -> datetime:

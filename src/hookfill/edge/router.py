@@ -1,17 +1,19 @@
 """Sends each request to its door; what is no door's goes to the API."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from hookfill.edge import candles, http, signed, tradingview
 from hookfill.edge.cors import with_cors
-from hookfill.edge.http import Receive, Scope, Send
-from hookfill.edge.intake import Doors
+from hookfill.edge.http import Answer, Receive, Request, Scope, Send
+from hookfill.edge.intake import ALERT_LIMIT, Doors
 from hookfill.kernel.clock import utc_now
 
+AlertDoor = Callable[[Doors, Request, Answer], None]
+"""Takes a request whose body has been read; answers when what it holds is durable."""
 Handler = Callable[[Doors, Scope, Receive, Send], Awaitable[None]]
-_ALERT_DOORS: tuple[Handler, ...] = (tradingview.handle, signed.handle)
 _LOG = structlog.get_logger("hookfill.edge")
 
 
@@ -32,42 +34,53 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event."""
-        handler = _door_of(scope)
-        if handler in _ALERT_DOORS:
-            await self._open(handler, scope, receive, send)
-        else:
-            scope.pop(http.ANSWER, None)  # the short way would pass by CORS
+        door = alert_door(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if door is None:
             await self._for_pages(scope, receive, send)
+            return
+        request = await http.read_request(scope, receive, ALERT_LIMIT)
+        answered: asyncio.Future[tuple[int, bytes, http.Headers]] = asyncio.get_running_loop().create_future()
+        self.open(door, request, lambda *answer: answered.set_result(answer))
+        await http.respond(send, *await answered)
+
+    def open(self, door: AlertDoor, request: Request, answer: Answer) -> None:
+        """Let an alert door serve a request; should it fail by a defect of ours, the sender is told to send again."""
+        try:
+            door(self._doors, request, answer)
+        except Exception as error:
+            _log_failure(door.__module__, error)
+            answer(503, http.UNAVAILABLE, http.RETRY)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = _door_of(scope)
+        handler = _other_door(scope)
         if handler is None:
             await self._rest(scope, receive, send)
-        else:
-            await self._open(handler, scope, receive, send)
-
-    async def _open(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         try:
             await handler(self._doors, scope, receive, send)
         except Exception as error:
-            # The path may hold a secret: it is not logged. 503 and not 500, so that the answer says what to do: send again.
-            _LOG.exception("door_failed", door=handler.__module__, error=type(error).__name__)
-            await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
+            _log_failure(handler.__module__, error)
+            await http.respond(send, 503, http.UNAVAILABLE, http.RETRY)
 
 
-def _door_of(scope: Scope) -> Handler | None:
+def _log_failure(door: str, error: Exception) -> None:
+    """The path may hold a secret: it is not logged. 503 and not 500 goes with it, so that the answer says what to do."""
+    _LOG.error("door_failed", door=door, error=type(error).__name__, exc_info=error)
+
+
+def alert_door(path: str) -> AlertDoor | None:
+    """The door that takes alerts posted to a path."""
+    if path.startswith(tradingview.PREFIX):
+        return tradingview.handle
+    return signed.handle if path == signed.PATH else None
+
+
+def _other_door(scope: Scope) -> Handler | None:
     if scope["type"] != "http":
         return None
-    path, method = scope["path"], scope["method"]
-    if method == "POST":
-        if path.startswith(tradingview.PREFIX):
-            return tradingview.handle
-        return {signed.PATH: signed.handle, candles.PATH: candles.handle}.get(path)
-    if method == "GET" and path == "/webhook/test":
-        return _answer_test
-    return None
+    return {("POST", candles.PATH): candles.handle, ("GET", "/webhook/test"): _answer_test}.get((scope["method"], scope["path"]))
 
 
 async def _answer_test(_doors: Doors, scope: Scope, _receive: Receive, send: Send) -> None:
     now = utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    await http.respond_json(scope, send, 200, {"status": "ok", "message": "Webhook endpoint is ready", "timestamp": now})
+    await http.respond_json(send, 200, {"status": "ok", "message": "Webhook endpoint is ready", "timestamp": now})

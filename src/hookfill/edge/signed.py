@@ -4,9 +4,8 @@ import hmac
 import time
 
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
-from hookfill.inbox.model import Delivery, NewSignal
-from hookfill.inbox.spool import SpoolFull
+from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread
+from hookfill.inbox.model import Delivery, NewSignal, Receipt
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason, explain
 from hookfill.kernel.strict_json import StrictJsonError, loads
@@ -21,32 +20,24 @@ VARIANT = "A"
 """The engine that acts on the signal; the split between A and B is 0 % as long as only A is there."""
 
 
-async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
     """Serve one delivery."""
     started = time.perf_counter()
-    request = await http.read_request(scope, receive, ALERT_LIMIT)
     destination = doors.secrets.signed_door
     payload, broken = _payload(request)
     outcome = parse_signed(payload) if broken is None else ()
-    alert = outcome if isinstance(outcome, Alert) else None
     item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
-    try:
-        if request.refusal is not None:
-            answer = await _refuse(doors, refuse_unread(item, request), 413 if not request.body else 400)
-        elif not _is_authentic(doors.hmac_secret, request, payload):
-            answer = await _refuse(doors, refuse(item, "refused", Reason.SIGNATURE_INVALID), 401)
-        elif broken is not None:
-            reason = Reason.JSON_INVALID if request.body else Reason.BODY_EMPTY
-            answer = await _refuse(doors, refuse(item, "malformed", reason, str(broken)), 400)
-        elif alert is None:
-            assert not isinstance(outcome, Alert)
-            answer = await _refuse(doors, refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome)), 400, outcome)
-        else:
-            answer = await _accept(doors, item, alert, started)
-    except SpoolFull:
-        await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
-        return
-    await http.respond_json(scope, send, *answer, () if request.refusal is None else http.CLOSE)
+    if request.refusal is not None:
+        _refuse(doors, refuse_unread(item, request), answer, 413 if not request.body else 400, close=True)
+    elif not _is_authentic(doors.hmac_secret, request, payload):
+        _refuse(doors, refuse(item, "refused", Reason.SIGNATURE_INVALID), answer, 401)
+    elif broken is not None:
+        reason = Reason.JSON_INVALID if request.body else Reason.BODY_EMPTY
+        _refuse(doors, refuse(item, "malformed", reason, str(broken)), answer, 400)
+    elif isinstance(outcome, Alert):
+        _accept(doors, item, outcome, answer, started)
+    else:
+        _refuse(doors, refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome)), answer, 400, outcome)
 
 
 def _payload(request: http.Request) -> tuple[object, StrictJsonError | None]:
@@ -70,30 +61,35 @@ def _is_authentic(hmac_secret: str | None, request: http.Request, payload: objec
     return isinstance(secret, str) and hmac.compare_digest(secret.encode(), hmac_secret.encode())
 
 
-async def _accept(doors: Doors, item: Delivery, alert: Alert, started: float) -> tuple[int, dict[str, object]]:
+def _accept(doors: Doors, item: Delivery, alert: Alert, answer: http.Answer, started: float) -> None:
     item.gate_key = signed_key(alert)
     signal = item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
-    receipt = await doors.writer.submit(item)
-    answer: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
-    if receipt.fresh:
-        answer |= {"experiment_id": signal.experiment_id, "variant": VARIANT}
-    else:
-        answer = {"status": "DUPLICATE", "signal_id": receipt.signal_id}
-    elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
-    answer |= {"request_id": item.message_id, "processing_time_ms": elapsed_ms}
-    return (201 if receipt.fresh else 200), answer
+
+    def tell(receipt: Receipt) -> None:
+        content: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
+        if receipt.fresh:
+            content |= {"experiment_id": signal.experiment_id, "variant": VARIANT}
+        else:
+            content = {"status": "DUPLICATE", "signal_id": receipt.signal_id}
+        content["request_id"] = item.message_id
+        content["processing_time_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        answer(201 if receipt.fresh else 200, http.to_json(content), ())
+
+    doors.store(item, answer, tell)
 
 
-async def _refuse(doors: Doors, item: Delivery, status: int, errors: tuple[FieldError, ...] = ()) -> tuple[int, dict[str, object]]:
-    await doors.writer.submit(item)
+def _refuse(
+    doors: Doors, item: Delivery, answer: http.Answer, status: int, errors: tuple[FieldError, ...] = (), *, close: bool = False
+) -> None:
     assert item.reason is not None
     details = [{"field": error.field, "message": error.message} for error in errors]
-    return status, {
+    content: dict[str, object] = {
         "status": "REJECTED",
         "error": explain(Reason(item.reason)),
         "details": details or [{"field": "body", "message": item.error}],
         "request_id": item.message_id,
     }
+    doors.store(item, answer, lambda _: answer(status, http.to_json(content), http.CLOSE if close else ()))
 
 
 def _summary(errors: tuple[FieldError, ...]) -> str:

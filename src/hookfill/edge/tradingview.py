@@ -5,11 +5,13 @@ after the same time, and leaves nothing behind. Only when neither database nor s
 resend.
 """
 
+import asyncio
+
 import structlog
 
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
-from hookfill.edge.intake import ALERT_LIMIT, Doors, delivery, refuse, refuse_unread
+from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread
 from hookfill.inbox.model import NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
@@ -24,36 +26,48 @@ _LOG = structlog.get_logger("hookfill.edge")
 _ANSWER = b'{"status":"ok"}'
 
 
-async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
     """Serve one delivery."""
-    request = await http.read_request(scope, receive, ALERT_LIMIT)
-    secret = scope["path"][len(PREFIX) :]
+    secret = request.path[len(PREFIX) :]
     destination = doors.secrets.get(secret)
+    if destination is None:
+        doors.keep(_ask(doors, request, secret, answer))
+    else:
+        _store(doors, request, destination, answer)
+
+
+async def _ask(doors: Doors, request: http.Request, secret: str, answer: http.Answer) -> None:
+    """A secret that memory does not know: ask the database, while a decoy takes as long as storing would."""
+    decoy = asyncio.ensure_future(doors.writer.submit(None))
     try:
-        if destination is None:
-            destination = await doors.secrets.find(secret)
-        if destination is None:
-            await doors.writer.decoy()
-        else:
-            await _store(doors, request, destination)
+        destination = await doors.secrets.find(secret)
+        await decoy
     except (SpoolFull, *DATABASE_ERRORS):
-        await http.respond(scope, send, 503, http.UNAVAILABLE, http.RETRY)
+        decoy.cancel()
+        answer(503, http.UNAVAILABLE, http.RETRY)
         return
-    await http.respond(scope, send, 200, _ANSWER, () if request.refusal is None else http.CLOSE)
+    if destination is None:
+        _answer_ok(request, answer)
+    else:
+        _store(doors, request, destination, answer)
 
 
-async def _store(doors: Doors, request: http.Request, destination: Destination) -> None:
+def _store(doors: Doors, request: http.Request, destination: Destination, answer: http.Answer) -> None:
     item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
     if request.refusal is not None:
-        await doors.writer.submit(refuse_unread(item, request))
-        return
-    key = _key(destination, request.body)
-    if isinstance(key, Malformed):
-        refuse(item, "malformed", key.reason, key.detail)
+        refuse_unread(item, request)
     else:
-        item.gate_key = key
-        item.signal = NewSignal(new_id())
-    await doors.writer.submit(item)
+        key = _key(destination, request.body)
+        if isinstance(key, Malformed):
+            refuse(item, "malformed", key.reason, key.detail)
+        else:
+            item.gate_key = key
+            item.signal = NewSignal(new_id())
+    doors.store(item, answer, lambda _: _answer_ok(request, answer))
+
+
+def _answer_ok(request: http.Request, answer: http.Answer) -> None:
+    answer(200, _ANSWER, () if request.refusal is None else http.CLOSE)
 
 
 def _key(destination: Destination, body: bytes) -> bytes | Malformed:

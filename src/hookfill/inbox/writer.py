@@ -28,9 +28,13 @@ NOTIFY_SECONDS = 0.005
 """The shortest time between two notifications of the desk: the first goes out at once, a burst costs few."""
 MAX_BATCH = 500
 MAX_WAITING = 50_000
+_DECOY = Receipt(fresh=True, signal_id=None)
 _LOG = structlog.get_logger("hookfill.inbox")
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
+Done = Callable[[Receipt | Exception], None]
+"""What is called when a delivery is on disk, or when it is known that it could not be brought there."""
+_Waiting = tuple[Delivery | None, Done]
 _BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -39,18 +43,15 @@ class _Lane:
 
     def __init__(self, writer: "Writer") -> None:
         self._writer = writer
-        self._waiting: deque[tuple[Delivery | None, asyncio.Future[Receipt]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
-        self._loop = asyncio.get_running_loop()
 
-    def put(self, delivery: Delivery | None) -> asyncio.Future[Receipt]:
+    def put(self, delivery: Delivery | None, done: Done) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise SpoolFull("Too many messages wait for the database: slow down, or give the database more power.")
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._waiting.append((delivery, future))
+        self._waiting.append((delivery, done))
         self._wake.set()
-        return future
 
     async def run(self) -> None:
         while True:
@@ -61,20 +62,16 @@ class _Lane:
                 try:
                     receipts = await self._write([delivery for delivery, _ in batch if delivery is not None])
                 except Exception as error:
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                answers = iter(receipts)
-                for delivery, future in batch:
-                    receipt = Receipt(fresh=True, signal_id=None) if delivery is None else next(answers)
-                    if not future.done():
-                        future.set_result(receipt)
+                    outcomes: list[Receipt | Exception] = [error] * len(batch)
+                else:
+                    stored = iter(receipts)
+                    outcomes = [_DECOY if delivery is None else next(stored) for delivery, _ in batch]
+                self._writer.settle(batch, outcomes)
 
-    def _take(self) -> list[tuple[Delivery | None, asyncio.Future[Receipt]]]:
+    def _take(self) -> list[_Waiting]:
         """What waits, up to a batch; a key's genuine repeat (later than the window) must wait for the next one."""
         first_seen: dict[tuple[object, bytes], int] = {}
-        batch: list[tuple[Delivery | None, asyncio.Future[Receipt]]] = []
+        batch: list[_Waiting] = []
         while self._waiting and len(batch) < MAX_BATCH:
             delivery = self._waiting[0][0]
             if delivery is not None and delivery.gate_key is not None:
@@ -186,24 +183,48 @@ class Writer:
         for lane in self._lanes:
             await lane.close()
 
-    async def submit(self, delivery: Delivery) -> Receipt:
+    def put(self, delivery: Delivery | None, done: Done) -> None:
+        """Take a delivery in hand and call ``done`` with its receipt, or with what kept it from getting one (see ``submit``).
+
+        None is a decoy: it takes as long as a delivery and stores nothing. Without a coroutine, because this is the hot path.
+
+        Raises:
+            SpoolFull: too many wait already; ``done`` is not called.
+        """
+        lane = self._lanes[delivery.account_id.int % len(self._lanes) if delivery is not None else 0]
+        lane.put(delivery, done)
+        self._in_flight += 1
+        self._idle.clear()
+
+    def settle(self, batch: Sequence[_Waiting], outcomes: Sequence[Receipt | Exception]) -> None:
+        """Tell everyone what became of their delivery; one whose answer fails does not keep the others from theirs."""
+        for (_, done), outcome in zip(batch, outcomes, strict=True):
+            self._in_flight -= 1
+            try:
+                done(outcome)
+            except Exception:
+                _LOG.exception("answer_failed")
+        if not self._in_flight:
+            self._idle.set()
+
+    async def submit(self, delivery: Delivery | None) -> Receipt:
         """Make a delivery durable.
 
         Raises:
             SpoolFull: neither the database nor the spool could take it; the sender must be told to try again.
         """
-        self._in_flight += 1
-        self._idle.clear()
-        try:
-            return await self._lanes[delivery.account_id.int % len(self._lanes)].put(delivery)
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
-    async def decoy(self) -> None:
-        """Take as long as a delivery takes and store nothing."""
-        await self._lanes[0].put(None)
+        def done(outcome: Receipt | Exception) -> None:
+            if future.done():
+                return  # nobody waits any more
+            if isinstance(outcome, Receipt):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+
+        self.put(delivery, done)
+        return await future
 
     def note_stored(self, deliveries: Sequence[Delivery]) -> None:
         """Remember to wake the desk when some of the deliveries are pending signals."""

@@ -111,7 +111,9 @@ class _Form:
             return None
         readers = {"action": _action, "direction": _direction}
         verbs = [verb for name, value in given.items() if (verb := self._try(name, readers[name], value)) is not None]
-        return self._try("direction", combine, verbs) if len(verbs) == len(given) else None
+        if len(verbs) < len(given):
+            return None
+        return verbs[0] if len(verbs) == 1 else self._try("direction", combine, verbs)
 
     def option(self, verb: Verb | None) -> OptionAsk | None:
         """The option asked for, if any; without CALL or PUT a long signal asks for a call and a short one for a put."""

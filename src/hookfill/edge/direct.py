@@ -1,0 +1,112 @@
+"""The alert doors without ASGI: most of what an acknowledgement costs the server's one thread would be the way through it.
+
+A plain alert (a POST to an alert door with a Content-Length within the limit) goes from the parser straight to its door, and the
+door's answer straight to the socket: no task, no queue of events, one packet. Everything else, and whatever is pipelined behind a
+request in flight, takes uvicorn's ordinary way to the same doors.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from hookfill.edge.guard import GuardedProtocol
+from hookfill.edge.http import BodyIncomplete, Headers, Request
+from hookfill.edge.intake import ALERT_LIMIT
+from hookfill.edge.router import AlertDoor, Router, alert_door
+from hookfill.kernel.clock import utc_now
+
+_ANSWER = b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
+
+
+class _Told:
+    """Stands where ASGI would be told that something came in: an alert's door is handed the whole."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+_TOLD = _Told()
+
+
+class _AlertCycle:
+    """One alert from its headers to its answer; to uvicorn's protocol it is a request like any other."""
+
+    __slots__ = ("body", "disconnected", "door", "headers", "keep_alive", "more_body", "path", "protocol", "response_complete")
+    message_event = _TOLD
+
+    def __init__(self, protocol: "DoorProtocol", door: AlertDoor, path: str) -> None:
+        self.protocol, self.door, self.path = protocol, door, path
+        self.headers: dict[bytes, bytes] = dict(protocol.headers)
+        self.body = b""
+        self.keep_alive = protocol.parser.should_keep_alive()
+        self.more_body = True
+        self.disconnected = False
+        self.response_complete = False
+
+    def hand_over(self, refusal: BodyIncomplete | None = None) -> None:
+        """The request is in, or as much of it as ever will be."""
+        client = self.protocol.client
+        request = Request(self.path, self.headers, client[0] if client else None, self.body, utc_now(), refusal)
+        self.protocol.router.open(self.door, request, self.answer)
+
+    def answer(self, status: int, content: bytes, headers: Headers) -> None:
+        """Write the whole answer as one packet."""
+        protocol, transport = self.protocol, self.protocol.transport
+        self.response_complete = True
+        if transport.is_closing():
+            return  # nobody is there to be told
+        further = b"".join(b"%b: %b\r\n" % header for header in headers)
+        if not self.keep_alive:
+            further += b"connection: close\r\n"
+        transport.write(_ANSWER % (STATUS_LINE[status], len(content), further, content))
+        if not self.keep_alive:
+            transport.close()
+        protocol.on_response_complete()
+
+
+class DoorProtocol(GuardedProtocol):
+    """The HTTP protocol of the server: bounded, and with a short way to the alert doors."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.router: Router = self.config.app  # type: ignore[assignment]  # what the server is made for
+
+    def on_headers_complete(self) -> None:
+        """Take an alert out of uvicorn's hands; leave everything else there."""
+        door = self._plain_alert()
+        if door is None:
+            super().on_headers_complete()
+            return
+        self.body_awaited()
+        self.cycle = _AlertCycle(self, door, self.url.decode("ascii"))  # type: ignore[assignment]  # see its description
+
+    def _plain_alert(self) -> AlertDoor | None:
+        if self.parser.get_method() != b"POST" or self.expect_100_continue or self.pipeline:
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        if not self.url.isascii() or b"%" in self.url or b"?" in self.url or b"#" in self.url:
+            return None
+        door = alert_door(self.url.decode("ascii"))
+        if door is None or self.parser.get_http_version() != "1.1":
+            return None
+        # httptools refuses a length that is no number or stands beside chunks, and hands on no more than was announced.
+        for name, value in self.headers:
+            if name == b"content-length":
+                return door if len(value) <= 6 and int(value) <= ALERT_LIMIT else None
+        return None
+
+    def on_message_complete(self) -> None:
+        """The request is in."""
+        super().on_message_complete()
+        cycle: object = self.cycle
+        if type(cycle) is _AlertCycle:
+            cycle.hand_over()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """An alert that was cut off in the middle is kept as far as it came."""
+        cycle: object = self.cycle
+        super().connection_lost(exc)
+        if type(cycle) is _AlertCycle and cycle.more_body:
+            cycle.more_body = False
+            cycle.hand_over(BodyIncomplete("The sender went away or was too slow: send the message again.", cycle.body))
