@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hookfill.accounts.store import user_of_token
+from hookfill.postgres.tenancy import as_user
 
 ACQUIRE_SECONDS = 2.0
 """How long a request waits for a connection before it is told to come again."""
@@ -36,4 +37,15 @@ async def _user(
 
 
 User = Annotated[UUID, Depends(_user, scope="function")]
-"""The user whose token came with the request; 401 without one."""
+"""The user whose token came with the request; 401 without one. Enough for what only reads."""
+Trader = Annotated[UUID, Depends(_user, scope="function")]
+"""The same for what changes something: an API key needs the scope ``trade``."""
+
+
+async def _own(request: Request, user_id: User) -> AsyncIterator[asyncpg.Connection]:
+    async with request.app.state.pool.acquire(timeout=ACQUIRE_SECONDS) as connection, as_user(connection, user_id):
+        yield connection
+
+
+Own = Annotated[asyncpg.Connection, Depends(_own, scope="function")]
+"""A connection in a transaction that sees only what is the caller's (row-level security); commits when the route returns."""

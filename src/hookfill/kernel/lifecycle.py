@@ -81,3 +81,15 @@ ORDER = lifecycle(
     },
 )
 POSITION = lifecycle("position", {"open": "closing closed", "closing": "closed", "closed": ""})
+JOB = lifecycle(
+    "job",
+    {
+        "pending": "running cancelled expired",
+        "running": "pending running completed failed cancelled expired",
+        "completed": "",
+        "failed": "",
+        "cancelled": "",
+        "expired": "",
+    },
+)
+"""A running job is pending again when its lease ends; leased anew at once, it goes from running to running."""
