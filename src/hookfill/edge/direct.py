@@ -61,7 +61,11 @@ class _AlertCycle:
         transport.write(_ANSWER % (STATUS_LINE[status], len(content), further, content))
         if not self.keep_alive:
             transport.close()
-        protocol.on_response_complete()
+        if protocol.pipeline:
+            protocol.on_response_complete()
+        else:
+            protocol.server_state.total_requests += 1
+            protocol.now_idle()
 
 
 class DoorProtocol(GuardedProtocol):

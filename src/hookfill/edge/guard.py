@@ -68,6 +68,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._deadline = self.loop.time() + BODY_SECONDS
 
+    def now_idle(self) -> None:
+        """Start the clock for the next request on a kept connection: one deadline, where uvicorn makes a timer for each answer."""
+        self._deadline = self.loop.time() + self.timeout_keep_alive
+
     def on_message_complete(self) -> None:
         """The request is in: from here on the answer is ours to give, and uvicorn watches idle connections."""
         self._deadline = None

@@ -17,7 +17,10 @@ WINDOW_US = WINDOW_SECONDS * 1_000_000
 
 
 def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict[str, Any]]:
-    """The batch as the statement takes it: JSON objects named like the columns, bytes as base64 or hexadecimal text."""
+    """The batch as the statement takes it: JSON objects named like the columns, bytes as base64 or hexadecimal text.
+
+    What is null is left out: PostgreSQL reads a missing member as null, and need not read its name.
+    """
     rows = []
     for delivery, is_repeat in zip(deliveries, repeats, strict=True):
         row: dict[str, Any] = {
@@ -32,17 +35,18 @@ def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict
             "received_at": delivery.received_at,
             "as_of": delivery.as_of,
             "state": delivery.state,
-            "reason": delivery.reason,
-            "error": delivery.error,
-            "gate_key": delivery.gate_key.hex() if delivery.gate_key is not None else None,
             "seen_us": delivery.seen_us,
             "is_repeat": is_repeat,
         }
+        if delivery.reason is not None:
+            row["reason"], row["error"] = delivery.reason, delivery.error
+        if delivery.gate_key is not None:
+            row["gate_key"] = delivery.gate_key.hex()
         signal = delivery.signal
         if signal is not None:
             row["signal_id"] = signal.signal_id
-            row["experiment_id"] = signal.experiment_id
-            row["variant"] = signal.variant
+            if signal.experiment_id is not None:
+                row["experiment_id"], row["variant"] = signal.experiment_id, signal.variant
         rows.append(row)
     return rows
 
