@@ -38,15 +38,19 @@ def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict
             "seen_us": delivery.seen_us,
             "is_repeat": is_repeat,
         }
+        if delivery.reason is not None:
+            row["reason"] = delivery.reason
         if delivery.error is not None:
-            row["reason"], row["error"] = delivery.reason, delivery.error
+            row["error"] = delivery.error
         if delivery.gate_key is not None:
             row["gate_key"] = delivery.gate_key.hex()
         signal = delivery.signal
         if signal is not None:
             row["signal_id"] = signal.signal_id
+            if signal.experiment_id is not None:
+                row["experiment_id"] = signal.experiment_id
             if signal.variant is not None:
-                row["experiment_id"], row["variant"] = signal.experiment_id, signal.variant
+                row["variant"] = signal.variant
         rows.append(row)
     return rows
 
