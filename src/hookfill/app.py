@@ -23,6 +23,7 @@ import uvicorn
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import bootstrap
 from hookfill.api.build import build_api
+from hookfill.api.waking import Waking
 from hookfill.desk.worker import Worker
 from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
@@ -33,7 +34,7 @@ from hookfill.inbox.writer import Writer
 from hookfill.kernel.errors import ConfigurationError, HookfillError
 from hookfill.market.calendar import load_exchange_sessions
 from hookfill.postgres import server
-from hookfill.postgres.audit import audit_durability
+from hookfill.postgres.audit import audit_durability, audit_tenancy
 from hookfill.postgres.database import resolve
 from hookfill.postgres.migrate import check_schema, migrate
 from hookfill.postgres.model import Database
@@ -72,6 +73,7 @@ async def prepare(settings: Settings, home: Home) -> Database:
     try:
         await check_schema(connection)
         await audit_durability(connection, allow_unsafe=settings.allow_unsafe_database)
+        await audit_tenancy(connection)
         await bootstrap(connection, home.owner_token(settings))
     finally:
         await connection.close()
@@ -93,12 +95,12 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
     with _listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        async with _api(settings, home, database, url) as application, contextlib.AsyncExitStack() as stack:
+        async with _api(settings, home, database, url) as (application, waking), contextlib.AsyncExitStack() as stack:
             if database.is_embedded:
                 await stack.enter_async_context(_kept_running(home))
             if with_worker:
                 await stack.enter_async_context(_worker_process(home))
-            web = uvicorn.Server(_web_config(application))
+            web = _Web(_web_config(application), waking.stop)
             serving = asyncio.create_task(web.serve(sockets=[listener]))
             await _started(web, serving)
             gc.freeze()  # what the start has built stays: the collector need not look at it again and again
@@ -112,7 +114,7 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
 
 
 @contextlib.asynccontextmanager
-async def _api(settings: Settings, home: Home, database: Database, url: str) -> AsyncIterator[Router]:
+async def _api(settings: Settings, home: Home, database: Database, url: str) -> AsyncIterator[tuple[Router, Waking]]:
     inbox_connect = partial(connect, database, name="inbox", timeout_seconds=1.0)
     writer = Writer(
         inbox_connect,
@@ -124,7 +126,8 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
     pool = await open_pool(database, name="api", min_size=1, max_size=8, command_timeout_seconds=API_SECONDS)
     candles_pool = await open_pool(database, name="candles", min_size=1, max_size=4, connect_timeout_seconds=1.0)
     writer.start()
-    refreshing = asyncio.create_task(secrets.run())
+    waking = Waking(pool, partial(connect, database, name="jobs wake"))
+    running = [asyncio.create_task(secrets.run()), asyncio.create_task(waking.run())]
     doors = Doors(
         writer=writer,
         secrets=secrets,
@@ -134,14 +137,28 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
         candles_pool=candles_pool,
     )
     try:
-        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling)
-        yield Router(doors, api, settings.cors_origins)
+        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling, waking=waking)
+        yield Router(doors, api, settings.cors_origins), waking
     finally:
-        refreshing.cancel()
-        await asyncio.gather(refreshing, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await writer.stop()
         await secrets.close()
         await asyncio.gather(_close(pool), _close(candles_pool))
+
+
+class _Web(uvicorn.Server):
+    """A web server that ends what waits as soon as it is told to stop, and does not drain it for seconds."""
+
+    def __init__(self, config: uvicorn.Config, end_waits: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_waits = end_waits
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._end_waits()
+        await super().shutdown(sockets)
 
 
 @contextlib.asynccontextmanager

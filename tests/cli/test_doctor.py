@@ -50,6 +50,7 @@ def test_a_sound_installation(cli: Cli) -> None:
         "database",
         "clock",
         "schema",
+        "row-level security",
         "worker",
     }
     text = cli.text("doctor")

@@ -61,7 +61,7 @@ async def _examine(home_folder: Path | None, *, with_ledger: bool) -> "tuple[lis
             schema = await _schema(connection)
             checks.append(schema)
             if schema.level is Level.OK:
-                checks.append(await _worker(connection, home))
+                checks += [await _tenancy(connection), await _worker(connection, home)]
                 invariants = await _ledger(connection) if with_ledger else None
     except NotReachable as error:
         checks.append(Check("database", Level.FAILURE, str(error)))
@@ -131,6 +131,17 @@ async def _schema(connection: "asyncpg.Connection") -> Check:
     except ConfigurationError as error:
         return Check("schema", Level.FAILURE, str(error))
     return Check("schema", Level.OK, f"at {done[-1]}")
+
+
+async def _tenancy(connection: "asyncpg.Connection") -> Check:
+    """Whether the database keeps people apart."""
+    from hookfill.postgres.audit import tenancy_faults
+    from hookfill.postgres.tenancy import TENANT_TABLES
+
+    faults = await tenancy_faults(connection)
+    if faults:
+        return Check("row-level security", Level.FAILURE, " ".join(faults))
+    return Check("row-level security", Level.OK, f"forced on {len(TENANT_TABLES)} tables; requests run as an unprivileged role")
 
 
 async def _worker(connection: "asyncpg.Connection", home: "Home") -> Check:

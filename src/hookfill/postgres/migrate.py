@@ -13,6 +13,7 @@ import asyncpg
 from hookfill.kernel.errors import ConfigurationError, HookfillError
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
+from hookfill.postgres.tenancy import ROLE, SERVICE_ROLE
 
 FOLDER = "migrations"
 TABLE = "hookfill_migration"
@@ -30,10 +31,19 @@ def known() -> list[str]:
 
 
 async def applied(connection: asyncpg.Connection) -> list[str]:
-    """The ids of the migrations that the database has had, in order; empty for a new database."""
+    """The ids of the migrations that the database has had, in order; empty for a new database.
+
+    Raises:
+        ConfigurationError: this role may not look: it neither migrated the database nor is a member of service_role.
+    """
     if await connection.fetchval("SELECT to_regclass($1)", TABLE) is None:
         return []
-    rows = await connection.fetch(f"SELECT migration_id FROM {TABLE} ORDER BY migration_id")  # noqa: S608 - a constant
+    try:
+        rows = await connection.fetch(f"SELECT migration_id FROM {TABLE} ORDER BY migration_id")  # noqa: S608 - a constant
+    except asyncpg.InsufficientPrivilegeError as error:
+        me = await connection.fetchval("SELECT quote_ident(current_user)")
+        message = f"{me} may not use this database, which another role migrated: an administrator has to run "
+        raise ConfigurationError(f"{message}`GRANT {SERVICE_ROLE}, {ROLE} TO {me}`.") from error
     return [row["migration_id"] for row in rows]
 
 

@@ -94,6 +94,13 @@ def _apply_one(backend: Backend, migration: Any) -> None:
     except psycopg.errors.LockNotAvailable as error:
         message = f"Migration {migration.id} waited too long for a table that others use; nothing of it was applied. "
         raise MigrationError(message + "Stop the other Hookfill processes, or try again at a quieter time.") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        told = error.diag
+        message = f"Migration {migration.id} needs more privileges; nothing of it was applied: {told.message_primary}."
+        run = (
+            f" An administrator has to run: {told.message_hint}" if told.message_hint else " Migrate as the owner of the database."
+        )
+        raise MigrationError(message + run) from error
     except psycopg.Error as error:
         message = f"Migration {migration.id} failed; nothing of it was applied. PostgreSQL says: {error}"
         raise MigrationError(

@@ -174,6 +174,12 @@ CREATE INDEX orders_in_flight ON orders (account_id, order_id)
     WHERE status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled');
 COMMENT ON COLUMN orders.broker_order_id IS 'the broker''s own number (MetaTrader: the order''s ticket)';
 
+ALTER TABLE fills
+    ADD COLUMN adjustment numeric NOT NULL DEFAULT 0 CHECK (adjustment > -1e18 AND adjustment < 1e18);
+COMMENT ON COLUMN fills.adjustment IS 'the profit that a broker tells, less what quantity, price and multiplier make; part of realized_pnl';
+CREATE INDEX accounts_without_start ON accounts (account_id) WHERE kind = 'mt5' AND starting_cash = 0 AND broker_balance > 0;
+COMMENT ON INDEX accounts_without_start IS 'whose first balance the broker has told and the desk has not booked';
+
 CREATE TABLE broker_deals (
     account_id  uuid NOT NULL,
     deal_id     text NOT NULL,
@@ -252,19 +258,32 @@ LEFT JOIN messages USING (account_id, message_id);
 -- tables' owner to the policies; only superusers and roles with BYPASSRLS stand above them. On Supabase both roles exist already.
 
 DO $$
-DECLARE wanted text;
+DECLARE
+    wanted text;
+    may_become text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['authenticated', 'service_role'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server was faster
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server was faster
+                WHEN insufficient_privilege THEN
+                    RAISE insufficient_privilege USING MESSAGE = format('the role %s does not exist, and %s may not make it', wanted, current_user),
+                        HINT = format('CREATE ROLE %I NOLOGIN; GRANT %1$I TO %I;', wanted, current_user);
             END;
         END IF;
     END LOOP;
-    IF NOT pg_has_role(current_user, 'authenticated', 'MEMBER') THEN
-        GRANT authenticated TO CURRENT_USER;
+    -- A role that may make roles is a member of those it made, but may not become them.
+    IF NOT pg_has_role(current_user, 'authenticated', may_become) THEN
+        BEGIN
+            GRANT authenticated TO CURRENT_USER;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE insufficient_privilege USING MESSAGE = format('%s may not become the role authenticated', current_user),
+                HINT = format('GRANT authenticated TO %I;', current_user);
+        END;
     END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO authenticated, service_role', current_schema());
 END $$;
 
 CREATE FUNCTION hookfill_user_id() RETURNS uuid
@@ -285,7 +304,7 @@ BEGIN
         EXECUTE format('CREATE POLICY service ON %I TO service_role USING (true) WITH CHECK (true)', name);
         EXECUTE format('GRANT ALL ON %I TO service_role', name);
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['users', 'invitations', 'api_keys', 'user_settings', 'accounts', 'broker_connections', 'agents'] LOOP
+    FOREACH name IN ARRAY ARRAY['users', 'invitations', 'api_keys', 'user_settings', 'accounts'] LOOP
         EXECUTE format(
             'CREATE POLICY own ON %I TO authenticated USING (%I = (SELECT hookfill_user_id())) WITH CHECK (%2$I = (SELECT hookfill_user_id()))',
             name, CASE name WHEN 'invitations' THEN 'invited_by' ELSE 'user_id' END
@@ -302,10 +321,41 @@ BEGIN
             name
         );
     END LOOP;
+    -- These name a user and an account, so that both must be one's own: nobody's agent stands at another's account.
+    FOREACH name IN ARRAY ARRAY['broker_connections', 'agents'] LOOP
+        EXECUTE format(
+            'CREATE POLICY own ON %I TO authenticated USING (user_id = (SELECT hookfill_user_id())) WITH CHECK (user_id = (SELECT hookfill_user_id())'
+            ' AND account_id = ANY (ARRAY(SELECT accounts.account_id FROM accounts WHERE accounts.user_id = hookfill_user_id())))',
+            name
+        );
+    END LOOP;
 END $$;
 
 CREATE POLICY everyone_reads ON market_data_candles FOR SELECT TO authenticated USING (true);
 CREATE POLICY everyone_reads ON quotes FOR SELECT TO authenticated USING (true);
+
+-- Hosts such as Supabase give each new table whole to the roles of their own web API; here they get what is granted below and no more.
+DO $$
+DECLARE
+    target text;
+    receiver text;
+BEGIN
+    FOR target IN
+        SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass)
+        FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v', 'S') AND (relname LIKE 'hookfill\_migration%' OR relname IN (
+            'users', 'refresh_tokens', 'invitations', 'api_keys', 'user_settings', 'accounts', 'broker_connections', 'cash_movements',
+            'equity_points', 'strategies', 'webhook_secrets', 'messages', 'gate', 'signals', 'decisions', 'halts', 'positions', 'orders',
+            'fills', 'agents', 'jobs', 'broker_deals', 'broker_snapshots', 'alarms', 'account_quotes', 'market_data_candles', 'quotes',
+            'simulated_clock', 'tv_strategies', 'tv_signals', 'lease_tokens', 'market_data_candles_id_seq'
+        ))
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, authenticated', target);
+        FOR receiver IN SELECT rolname FROM pg_roles WHERE rolname = 'anon' LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %I', target, receiver);
+        END LOOP;
+    END LOOP;
+END $$;
 
 GRANT SELECT (user_id, name, email, role, is_disabled, created_at) ON users TO authenticated;
 GRANT SELECT (invitation_id, invited_by, email, created_at, expires_at, accepted_at), INSERT ON invitations TO authenticated;
@@ -325,3 +375,9 @@ GRANT USAGE ON SEQUENCE lease_tokens TO authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE ON simulated_clock TO service_role;
 GRANT SELECT ON tv_strategies, tv_signals TO service_role;
 GRANT USAGE ON SEQUENCE market_data_candles_id_seq TO service_role;
+DO $$
+BEGIN
+    IF to_regclass('hookfill_migration') IS NOT NULL THEN -- where the tool keeps what was applied; every server looks there
+        GRANT SELECT ON hookfill_migration TO service_role;
+    END IF;
+END $$;
