@@ -243,7 +243,7 @@ def test_the_story_keeps_every_figure() -> None:
     executed = fold(situation(signal(BUY + " sl=1.09 tp=1.12", 2), bars=BARS)).verdicts[0]
     assert {"plan", "quote", "gates", "engine", "sizing", "checks"} <= executed.trace.keys()
     assert executed.trace["quote"] == {"price": "1.1", "at": at(2).isoformat(), "source": "candle", "age_seconds": 0.0}
-    assert [check["passed"] for check in executed.trace["checks"]] == [True] * 12
+    assert [check["passed"] for check in executed.trace["checks"]] == [True] * 13
     stale = fold(situation(signal(BUY, 9), bars=BARS)).verdicts[0]
     assert stale.trace["quote"]["age_seconds"] == 420
     assert {check["check"]: check["passed"] for check in stale.trace["checks"]}["price_stale"] is False

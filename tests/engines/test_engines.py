@@ -73,7 +73,7 @@ def test_engines_go_by_name(name: str) -> None:
 
 
 def test_an_unknown_engine_is_named_with_the_choice() -> None:
-    with pytest.raises(ConfigurationError, match="'oracle'; choose one of direct, rules"):
+    with pytest.raises(ConfigurationError, match="'oracle'; choose one of ab, direct, rules"):
         engine("oracle")
 
 

@@ -70,6 +70,8 @@ CASES: list[tuple[Reason, bool, dict[str, Any]]] = [
     (Reason.CURRENCY_UNSUPPORTED, False, {"account_currency": "EUR"}),
     (Reason.MARKET_CLOSED, True, {"market_open": True}),
     (Reason.MARKET_CLOSED, False, {"market_open": False}),
+    (Reason.OUTSIDE_TRADING_WINDOW, True, {"in_trading_window": True}),
+    (Reason.OUTSIDE_TRADING_WINDOW, False, {"in_trading_window": False}),
     (Reason.PRICE_MISSING, True, {}),
     (Reason.PRICE_MISSING, False, {"quote": None}),
     (Reason.PRICE_STALE, True, {"quote": quote(age=120)}),
@@ -155,7 +157,7 @@ def test_a_check_on_both_sides_of_its_limit(check: Reason, passed: bool, changes
 def test_a_sound_entry_passes_everything() -> None:
     assessment = assess(SOUND)
     assert assessment.refusal is None
-    assert len(assessment.results) == len(CHECKS) == 15
+    assert len(assessment.results) == len(CHECKS) == 16
 
 
 def test_the_checks_stand_in_the_design_s_order() -> None:
@@ -165,6 +167,7 @@ def test_the_checks_stand_in_the_design_s_order() -> None:
         "signal_stale",
         "currency_unsupported",
         "market_closed",
+        "outside_trading_window",
         "price_missing",
         "price_stale",
         "daily_loss_limit_reached",
@@ -188,7 +191,7 @@ def test_gates_discard_and_checks_reject() -> None:
         Reason.SIGNAL_STALE,
         Reason.DAILY_LOSS_LIMIT_REACHED,
     ]
-    assert len(assess_checks(SOUND).results) == 12
+    assert len(assess_checks(SOUND).results) == 13
     assert (Stage.GATE.value, Stage.CHECK.value) == ("discarded", "rejected")
 
 

@@ -17,6 +17,7 @@ from hookfill.orders.model import Leg, Plan
 from hookfill.positions.apply import market_value
 from hookfill.positions.model import Position
 from hookfill.risk.model import Entry
+from hookfill.risk.windows import is_within
 from hookfill.signals.model import Action, Alert, Signal
 
 _MINUTE = timedelta(minutes=1)
@@ -82,6 +83,7 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
         alert_price=case.alert.price,
         quote=case.quote,
         market_open=is_exit or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
+        in_trading_window=is_exit or is_within(case.rules.windows, case.now),
         quantity=quantity,
         resulting_quantity=resulting,
         account_currency=case.account.currency,

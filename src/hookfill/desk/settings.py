@@ -12,8 +12,9 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.orders.model import Policy, SizingRule
 from hookfill.orders.plan import policy_from
 from hookfill.orders.size import sizing_from
+from hookfill.risk.windows import Window, windows_from
 
-SECTIONS = ("sizing", "policy", "exits", "filters", "market")
+SECTIONS = ("sizing", "policy", "exits", "filters", "market", "windows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class TradingRules:
     exits: ExitRules
     filters: Filters
     market: MarketRules
+    windows: tuple[Window, ...] = ()
 
 
 def rules_of(settings: Mapping[str, Any]) -> TradingRules:
@@ -55,10 +57,13 @@ def rules_of(settings: Mapping[str, Any]) -> TradingRules:
         exits=rules_from(settings.get("exits", {})),
         filters=filters_from(settings.get("filters", {})),
         market=_market_from(settings.get("market", {})),
+        windows=windows_from(settings.get("windows")),
     )
 
 
-def _market_from(section: Mapping[str, Any]) -> MarketRules:
+def _market_from(section: object) -> MarketRules:
+    if not isinstance(section, Mapping):
+        raise ConfigurationError('market must be an object such as {"extended_hours": true}.')
     for name, value in section.items():
         if name not in MarketRules.__slots__ or not isinstance(value, bool):
             raise ConfigurationError(f"market.{name}: known are {', '.join(MarketRules.__slots__)}, each true or false.")

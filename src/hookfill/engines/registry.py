@@ -4,7 +4,9 @@ from hookfill.engines import direct, rules
 from hookfill.engines.model import Engine
 from hookfill.kernel.errors import ConfigurationError
 
-ENGINES: dict[str, Engine] = {direct.NAME: direct.decide, rules.NAME: rules.decide}
+AB = "ab"
+"""The experiment between two engines. As long as engine A is the only one, all of its signals are variant A."""
+ENGINES: dict[str, Engine] = {direct.NAME: direct.decide, rules.NAME: rules.decide, AB: rules.decide}
 
 
 def engine(name: str) -> Engine:

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CANDLES_MISSING = "candles_missing"
     # Risk checks.
     MARKET_CLOSED = "market_closed"
+    OUTSIDE_TRADING_WINDOW = "outside_trading_window"
     PRICE_MISSING = "price_missing"
     PRICE_STALE = "price_stale"
     PAIR_NOT_ALLOWED = "pair_not_allowed"
@@ -121,6 +122,9 @@ MEANINGS: dict[Reason, Meaning] = {
         "The engine's filters need more candles than are stored.", "Push or import candles for the symbol."
     ),
     Reason.MARKET_CLOSED: Meaning("The instrument's market is closed.", "Wait for the open, or allow extended hours."),
+    Reason.OUTSIDE_TRADING_WINDOW: Meaning(
+        "The strategy does not enter at this time.", "Wait for its next trading window, or change its windows."
+    ),
     Reason.PRICE_MISSING: Meaning("No price is known for the symbol.", "Push candles, or put the price into the alert."),
     Reason.PRICE_STALE: Meaning("The last known price is too old.", "Push candles, or put the price into the alert."),
     Reason.PAIR_NOT_ALLOWED: Meaning("The strategy may not trade this symbol.", "Add it to allowed_pairs."),

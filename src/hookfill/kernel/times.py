@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hookfill.kernel.errors import HookfillError
 
@@ -34,6 +35,15 @@ def parse_time(value: object, name: str = "time", *, needs_zone: bool = False) -
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidTime(f"{name} must be a time; send ISO 8601 text or Unix seconds or milliseconds.")
     return _from_number(value, name)
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether text is an IANA name such as ``America/New_York``."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # paths, folders and over-long names come back as the last two
+        return False
+    return True
 
 
 def _from_text(value: str, name: str, *, needs_zone: bool) -> datetime:

@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     Check(checks.signal_stale, Stage.GATE),
     Check(checks.currency_unsupported, Stage.CHECK),
     Check(checks.market_closed, Stage.CHECK),
+    Check(checks.outside_trading_window, Stage.CHECK),
     Check(checks.price_missing, Stage.CHECK),
     Check(checks.price_stale, Stage.CHECK),
     Check(checks.daily_loss_limit_reached, Stage.GATE),

@@ -68,6 +68,12 @@ def market_closed(entry: Entry) -> CheckResult:
     )
 
 
+def outside_trading_window(entry: Entry) -> CheckResult:
+    """The strategy's trading windows let it enter now; without windows it always may."""
+    inside = entry.in_trading_window
+    return _result(Reason.OUTSIDE_TRADING_WINDOW, inside, f"at {entry.now.isoformat()}", in_trading_window=inside)
+
+
 def price_missing(entry: Entry) -> CheckResult:
     """There is a price to trade at."""
     if entry.quote is None:

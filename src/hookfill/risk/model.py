@@ -84,6 +84,7 @@ class Entry:
         max_lag_seconds: the alert's own limit on its age, None if it has none.
         alert_price: the price the alert carries.
         quote: the price to trade at; None if none is known.
+        in_trading_window: whether the strategy may enter at this time of day.
         quantity: size of the entry order, positive; resulting_quantity: size of the position after it.
         committed: capital (notional x margin rate) that positions and open orders hold already.
         open_positions, symbol_positions: counts before the entry; adds_to_position: it grows an existing one.
@@ -101,6 +102,7 @@ class Entry:
     alert_price: Decimal | None = None
     quote: Quote | None = None
     market_open: bool = True
+    in_trading_window: bool = True
     quantity: Decimal | None = None
     resulting_quantity: Decimal | None = None
     account_currency: str = "USD"
