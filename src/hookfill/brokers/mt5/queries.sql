@@ -1,0 +1,165 @@
+-- name: connection_for_agent^
+-- A broker connection of the caller's, to be paired with an agent.
+SELECT broker_connection_id, account_id, kind, label FROM broker_connections
+WHERE broker_connection_id = :broker_connection_id::uuid;
+
+-- name: add_agent!
+INSERT INTO agents (agent_id, user_id, broker_connection_id, account_id, label, key_sha256)
+VALUES (
+    :agent_id::uuid, :user_id::uuid, :broker_connection_id::uuid, :account_id::uuid, :label::text, :key_sha256::bytea
+);
+
+-- name: agent_by_id^
+-- Who an agent is, for its authentication: read as the installation, before anything is known of the caller.
+SELECT agents.agent_id, agents.user_id, agents.account_id, agents.key_sha256, users.role = 'owner' AS is_owner
+FROM agents JOIN users USING (user_id)
+WHERE agents.agent_id = :agent_id::uuid AND agents.revoked_at IS NULL AND NOT users.is_disabled;
+
+-- name: list_agents
+-- The caller's agents that are not revoked, newest first, with what they have in hand.
+SELECT agents.agent_id, agents.broker_connection_id, agents.account_id, agents.label, agents.info, agents.paired_at,
+       agents.heartbeat_at, clock_timestamp() AS now,
+       (
+           SELECT count(*) FROM jobs
+           WHERE jobs.account_id = agents.account_id AND jobs.status = 'running' AND jobs.leased_by = agents.agent_id
+             AND jobs.leased_until > clock_timestamp()
+       ) AS jobs_in_hand,
+       (SELECT count(*) FROM jobs WHERE jobs.account_id = agents.account_id AND jobs.status = 'pending') AS jobs_waiting
+FROM agents
+WHERE agents.revoked_at IS NULL
+ORDER BY agents.paired_at DESC, agents.agent_id DESC;
+
+-- name: rename_agent^
+UPDATE agents SET label = :label::text WHERE agent_id = :agent_id::uuid AND revoked_at IS NULL RETURNING agent_id;
+
+-- name: revoke_agent^
+UPDATE agents SET revoked_at = now() WHERE agent_id = :agent_id::uuid AND revoked_at IS NULL RETURNING account_id;
+
+-- name: end_leases!
+-- What a revoked agent had in hand may be looked for by another at once.
+UPDATE jobs SET leased_until = clock_timestamp()
+WHERE account_id = :account_id::uuid AND status = 'running' AND leased_by = :agent_id::uuid AND leased_until > clock_timestamp();
+
+-- name: note_heartbeat$
+-- Keeps what the agent tells of itself; what it leaves out stays. Returns the database's time.
+UPDATE agents SET heartbeat_at = clock_timestamp(), info = info || :info::jsonb
+WHERE agent_id = :agent_id::uuid
+RETURNING heartbeat_at;
+
+-- name: renew_leases
+-- A lease that lapsed stays lapsed: somebody else may have the job by now.
+UPDATE jobs SET leased_until = clock_timestamp() + :lease::interval
+WHERE account_id = :account_id::uuid AND status = 'running' AND leased_by = :agent_id::uuid AND leased_until > clock_timestamp()
+RETURNING job_id, lease_token, leased_until;
+
+-- name: lease_job^
+-- The account's oldest job that may be offered, leased: one that waits, is in time and depends on nothing unfinished; or one whose
+-- lease lapsed. The database's clock alone decides, and each job goes to one agent however many ask at once.
+WITH offered AS MATERIALIZED (
+    SELECT job_id FROM jobs
+    WHERE account_id = $1::uuid
+      AND (
+          status = 'pending' AND (expires_at IS NULL OR expires_at > clock_timestamp())
+          AND (
+              depends_on IS NULL
+              OR EXISTS (
+                  SELECT FROM jobs AS first
+                  WHERE first.account_id = jobs.account_id AND first.job_id = jobs.depends_on AND first.status = 'completed'
+              )
+          )
+          OR status = 'running' AND leased_until <= clock_timestamp()
+      )
+    ORDER BY job_id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs
+SET status = 'running', attempts = attempts + 1, lease_token = nextval('lease_tokens'), leased_by = $2::uuid,
+    leased_until = clock_timestamp() + $3::interval
+FROM offered
+WHERE jobs.account_id = $1::uuid AND jobs.job_id = offered.job_id
+RETURNING jobs.job_id, jobs.job_type, jobs.input_data, jobs.lease_token, jobs.leased_until, jobs.expires_at, jobs.attempts,
+          clock_timestamp() AS now;
+
+-- name: give_back!
+-- The agent hung up before it was told of its lease: another may have the job at once.
+UPDATE jobs SET leased_until = clock_timestamp()
+WHERE account_id = :account_id::uuid AND job_id = :job_id::uuid AND status = 'running' AND lease_token = :lease_token::bigint;
+
+-- name: accounts_with_jobs
+-- Of the accounts whose agents wait: those that have a job to offer.
+SELECT DISTINCT account_id FROM jobs
+WHERE account_id = ANY (:account_ids::uuid[])
+  AND (
+      status = 'pending' AND (expires_at IS NULL OR expires_at > clock_timestamp())
+      AND (
+          depends_on IS NULL
+          OR EXISTS (
+              SELECT FROM jobs AS first
+              WHERE first.account_id = jobs.account_id AND first.job_id = jobs.depends_on AND first.status = 'completed'
+          )
+      )
+      OR status = 'running' AND leased_until <= clock_timestamp()
+  );
+
+-- name: lock_job^
+SELECT job_id, job_type, input_data, status, order_id, lease_token, result IS NOT NULL AS has_result, created_at,
+       clock_timestamp() AS now
+FROM jobs
+WHERE account_id = :account_id::uuid AND job_id = :job_id::uuid
+FOR UPDATE;
+
+-- name: finish_job!
+UPDATE jobs
+SET status = :status::text, result = :result::jsonb, error_message = :error_message::text, finished_at = clock_timestamp()
+WHERE account_id = :account_id::uuid AND job_id = :job_id::uuid;
+
+-- name: announce_jobs!
+-- Tells waiting agents of an account that there may be a job: a hint; their server's poll is the truth.
+SELECT pg_notify('hookfill_jobs', :account_id::text);
+
+-- name: announce_results!
+-- Tells the desk that a job ended or a deal came.
+SELECT pg_notify('hookfill_results', :account_id::text);
+
+-- name: add_question!
+INSERT INTO jobs (account_id, job_id, job_type, input_data, status, expires_at)
+VALUES (
+    :account_id::uuid, :job_id::uuid, :job_type::text, :input_data::jsonb, 'pending', clock_timestamp() + :life::interval
+);
+
+-- name: agents_account^
+-- Where a job for an agent belongs, and how its broker names symbols.
+SELECT agents.account_id, accounts.symbol_map
+FROM agents JOIN accounts USING (account_id)
+WHERE agents.agent_id = :agent_id::uuid AND agents.revoked_at IS NULL;
+
+-- name: list_jobs
+-- The caller's jobs, newest first.
+SELECT account_id, job_id, job_type, input_data, status, order_id, depends_on, attempts, leased_by, leased_until, expires_at,
+       result, error_message, created_at, finished_at
+FROM jobs
+WHERE account_id = ANY (:account_ids::uuid[]) AND (:status::text IS NULL OR status = :status::text)
+ORDER BY job_id DESC
+LIMIT :limit::bigint OFFSET :offset::bigint;
+
+-- name: own_accounts
+SELECT account_id FROM accounts;
+
+-- name: get_job^
+SELECT account_id, job_id, job_type, input_data, status, order_id, depends_on, attempts, leased_by, leased_until, expires_at,
+       result, error_message, created_at, finished_at
+FROM jobs
+WHERE account_id = ANY (:account_ids::uuid[]) AND job_id = :job_id::uuid;
+
+-- name: cancel_job$
+-- Only what no agent has in hand; returns the status that the job has now.
+WITH held AS MATERIALIZED (
+    SELECT status FROM jobs WHERE account_id = :account_id::uuid AND job_id = :job_id::uuid FOR UPDATE
+), cancelled AS (
+    UPDATE jobs SET status = 'cancelled', finished_at = clock_timestamp(), error_message = :error_message::text
+    FROM held
+    WHERE jobs.account_id = :account_id::uuid AND jobs.job_id = :job_id::uuid AND held.status = 'pending'
+    RETURNING jobs.status
+)
+SELECT coalesce((SELECT 'done' FROM cancelled), (SELECT status FROM held));
