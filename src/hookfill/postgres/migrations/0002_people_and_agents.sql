@@ -333,6 +333,8 @@ END $$;
 
 CREATE POLICY everyone_reads ON market_data_candles FOR SELECT TO authenticated USING (true);
 CREATE POLICY everyone_reads ON quotes FOR SELECT TO authenticated USING (true);
+-- Halts for all accounts stand under the nil account.
+CREATE POLICY everyone_reads ON halts FOR SELECT TO authenticated USING (account_id = '00000000-0000-0000-0000-000000000000');
 
 -- Hosts such as Supabase give each new table whole to the roles of their own web API; here they get what is granted below and no more.
 DO $$
@@ -358,7 +360,7 @@ BEGIN
 END $$;
 
 GRANT SELECT (user_id, name, email, role, is_disabled, created_at) ON users TO authenticated;
-GRANT SELECT (invitation_id, invited_by, email, created_at, expires_at, accepted_at), INSERT ON invitations TO authenticated;
+GRANT SELECT (invitation_id, invited_by, email, created_at, expires_at, accepted_at), INSERT, DELETE ON invitations TO authenticated;
 GRANT SELECT (key_id, user_id, label, prefix, scopes, created_at, last_used_at, revoked_at), INSERT, UPDATE (label, revoked_at)
     ON api_keys TO authenticated;
 GRANT SELECT (broker_connection_id, user_id, account_id, kind, label, is_enabled, created_at), INSERT, UPDATE, DELETE
