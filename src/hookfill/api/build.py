@@ -7,13 +7,28 @@ from typing import Any
 import asyncpg
 from fastapi import FastAPI
 
-from hookfill.api import account, answers, doors, health, orders, positions, signals
+from hookfill.api import (
+    account,
+    agent_work,
+    agents,
+    answers,
+    api_keys,
+    doors,
+    health,
+    invitations,
+    orders,
+    positions,
+    signals,
+    users,
+)
+from hookfill.api.people import People
+from hookfill.api.waking import Waking
 
 DESCRIPTION = """\
 What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
 
-All of it but the doors and `/health` needs the header `Authorization: Bearer TOKEN` (`hookfill token` shows the owner's), and shows
-only what is the caller's own.
+All of it but the doors and `/health` and registering, logging in needs the header `Authorization: Bearer TOKEN` (an access token, an API key, or
+the owner's token that `hookfill token` shows), and shows only what is the caller's own.
 """
 
 
@@ -29,13 +44,22 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def build_api(pool: asyncpg.Pool, base_url: str, *, is_spooling: Callable[[], bool] = lambda: False) -> FastAPI:
+def build_api(
+    pool: asyncpg.Pool,
+    base_url: str,
+    *,
+    is_spooling: Callable[[], bool] = lambda: False,
+    waking: Waking | None = None,
+    people: People | None = None,
+) -> FastAPI:
     """The API over a pool of connections.
 
     Args:
         pool: connections to read through.
         base_url: how the outside reaches this server.
         is_spooling: whether messages go to the spool now, for ``/health``.
+        waking: wakes agents that wait for a job; None: they are woken by nothing and answered when their wait is over.
+        people: how people are recognised and admitted; None: by invitation, with access tokens that end with this process.
     """
     api = Api(
         title="Hookfill",
@@ -48,8 +72,10 @@ def build_api(pool: asyncpg.Pool, base_url: str, *, is_spooling: Callable[[], bo
     )
     api.state.pool = pool
     api.state.is_spooling = is_spooling
+    api.state.people = people or People()
+    api.state.waking = waking or Waking(pool)
     answers.install(api)
-    for room in (signals, orders, positions, account, health):
+    for room in (signals, orders, positions, account, agents, agent_work, users, api_keys, invitations, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api
