@@ -85,6 +85,7 @@ CREATE TABLE broker_connections (
     kind                 text NOT NULL CHECK (kind IN ('paper', 'mt5', 'alpaca')),
     label                text NOT NULL,
     credentials          bytea,
+    credential_names     text[] NOT NULL DEFAULT '{}',
     is_enabled           boolean NOT NULL DEFAULT true,
     created_at           timestamptz NOT NULL DEFAULT now()
 );
@@ -363,12 +364,13 @@ GRANT SELECT (user_id, name, email, role, is_disabled, created_at) ON users TO a
 GRANT SELECT (invitation_id, invited_by, email, created_at, expires_at, accepted_at), INSERT, DELETE ON invitations TO authenticated;
 GRANT SELECT (key_id, user_id, label, prefix, scopes, created_at, last_used_at, revoked_at), INSERT, UPDATE (label, revoked_at)
     ON api_keys TO authenticated;
-GRANT SELECT (broker_connection_id, user_id, account_id, kind, label, is_enabled, created_at), INSERT, UPDATE, DELETE
+GRANT SELECT (broker_connection_id, user_id, account_id, kind, label, credential_names, is_enabled, created_at), INSERT, UPDATE, DELETE
     ON broker_connections TO authenticated;
 GRANT SELECT (agent_id, user_id, broker_connection_id, account_id, label, info, paired_at, heartbeat_at, revoked_at),
     INSERT, UPDATE (label, info, heartbeat_at, revoked_at) ON agents TO authenticated;
 GRANT SELECT, INSERT, UPDATE ON user_settings, accounts, jobs, alarms, broker_snapshots, account_quotes TO authenticated;
-GRANT SELECT, INSERT ON cash_movements, equity_points, broker_deals TO authenticated;
+GRANT SELECT, INSERT ON cash_movements, broker_deals TO authenticated;
+GRANT SELECT, INSERT, UPDATE ON equity_points TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON strategies, webhook_secrets TO authenticated;
 GRANT SELECT, DELETE ON signals, decisions TO authenticated;
 GRANT SELECT, UPDATE (lifted_at) ON halts TO authenticated;
