@@ -13,16 +13,22 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import asyncpg
 import structlog
 import uvicorn
 
+from hookfill.accounts.callers import Recognition
+from hookfill.accounts.foreign_tokens import ForeignTokens
+from hookfill.accounts.key_sets import KeySet
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import bootstrap
+from hookfill.accounts.tokens import AccessTokens
+from hookfill.accounts.users import RegistrationRules, is_owner_unclaimed
 from hookfill.api.build import build_api
+from hookfill.api.people import People
 from hookfill.api.waking import Waking
 from hookfill.desk.worker import Worker
 from hookfill.edge.direct import DoorProtocol
@@ -39,7 +45,7 @@ from hookfill.postgres.database import resolve
 from hookfill.postgres.migrate import check_schema, migrate
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect, open_pool
-from hookfill.settings import Settings
+from hookfill.settings import Mode, Registration, Settings
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: alerts come in bursts at bar closes."""
@@ -82,10 +88,17 @@ async def prepare(settings: Settings, home: Home) -> Database:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The server is up: where, and as which process."""
+    """The server is up: where, and as which process.
+
+    Attributes:
+        has_owner: somebody has registered.
+        setup_token: what the first to register must bring; None: nothing, or somebody has registered.
+    """
 
     url: str
     pid: int
+    has_owner: bool = True
+    setup_token: str | None = field(default=None, repr=False)
 
 
 async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_ready: Callable[[Listening], None]) -> None:
@@ -95,7 +108,8 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
     with _listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        async with _api(settings, home, database, url) as (application, waking), contextlib.AsyncExitStack() as stack:
+        people = await _people(settings, home, database)
+        async with _api(settings, home, database, url, people) as (application, waking), contextlib.AsyncExitStack() as stack:
             if database.is_embedded:
                 await stack.enter_async_context(_kept_running(home))
             if with_worker:
@@ -106,15 +120,46 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
             gc.freeze()  # what the start has built stays: the collector need not look at it again and again
             gc.set_threshold(GC_THRESHOLD)
             home.write_listening(url, os.getpid())
-            on_ready(Listening(url, os.getpid()))
+            on_ready(Listening(url, os.getpid(), people.has_owner, people.rules.setup_token))
             await serving
     home.forget_listening(os.getpid())
     if database.is_embedded:
         await asyncio.to_thread(server.stop_if_unused, home.folder)
 
 
+async def _people(settings: Settings, home: Home, database: Database) -> People:
+    """How people are recognised and admitted. In production the first one must bring a token that only this machine's user sees."""
+    connection = await connect(database, name="start")
+    try:
+        has_owner = not await is_owner_unclaimed(connection)
+    finally:
+        await connection.close()
+    if has_owner:
+        home.forget_setup_token()
+    is_open, needs_setup = settings.registration is Registration.OPEN, settings.mode is Mode.PRODUCTION
+    return People(
+        recognition=Recognition(AccessTokens(home.jwt_secret(settings)), _foreign_tokens(settings)),
+        rules=RegistrationRules(is_open, needs_setup, home.setup_token() if needs_setup and not has_owner else None),
+        has_owner=has_owner,
+        on_owner=home.forget_setup_token,
+    )
+
+
+def _foreign_tokens(settings: Settings) -> ForeignTokens | None:
+    if settings.supabase_jwt_secret is None and settings.supabase_jwks is None:
+        return None
+    return ForeignTokens(
+        secret=settings.supabase_jwt_secret.get_secret_value() if settings.supabase_jwt_secret is not None else None,
+        keys=KeySet(settings.supabase_jwks) if settings.supabase_jwks is not None else None,
+        issuer=settings.supabase_issuer,
+        may_create_users=settings.supabase_auto_create or settings.registration is Registration.OPEN,
+    )
+
+
 @contextlib.asynccontextmanager
-async def _api(settings: Settings, home: Home, database: Database, url: str) -> AsyncIterator[tuple[Router, Waking]]:
+async def _api(
+    settings: Settings, home: Home, database: Database, url: str, people: People
+) -> AsyncIterator[tuple[Router, Waking]]:
     inbox_connect = partial(connect, database, name="inbox", timeout_seconds=1.0)
     writer = Writer(
         inbox_connect,
@@ -137,7 +182,7 @@ async def _api(settings: Settings, home: Home, database: Database, url: str) -> 
         candles_pool=candles_pool,
     )
     try:
-        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling, waking=waking)
+        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling, waking=waking, people=people)
         yield Router(doors, api, settings.cors_origins), waking
     finally:
         for task in running:

@@ -39,6 +39,18 @@ class Home:
         """The API key of the candles door: MT5_API_KEY, else one generated at the first start."""
         return settings.mt5_api_key.get_secret_value() if settings.mt5_api_key else self._generated("candles-key")
 
+    def jwt_secret(self, settings: Settings) -> str:
+        """What signs access tokens: JWT_SECRET, else one generated at the first start."""
+        return settings.jwt_secret.get_secret_value() if settings.jwt_secret else self._generated("jwt-secret")
+
+    def setup_token(self) -> str:
+        """The one-time token that lets the first user register as the owner; generated when it is first asked for."""
+        return self._generated("setup-token")
+
+    def forget_setup_token(self) -> None:
+        """There is an owner now."""
+        (self.folder / "setup-token").unlink(missing_ok=True)
+
     def forget_secrets(self) -> None:
         """Delete the generated secrets: new ones are made when they are next asked for."""
         for path in self.secret_files:

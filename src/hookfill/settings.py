@@ -5,6 +5,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr
@@ -26,6 +27,9 @@ PLACEHOLDERS = frozenset(
 )
 """Secrets that stand in published examples: as good as none."""
 LEAST_SECRET_LENGTH = 16
+LEAST_JWT_SECRET_BYTES = 32
+"""RFC 7518, 3.2: a key for HS256 has at least 256 bits."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Mode(StrEnum):
@@ -40,6 +44,13 @@ class Time(StrEnum):
 
     WALL = "wall"
     MESSAGES = "messages"
+
+
+class Registration(StrEnum):
+    """Who may register after the first user."""
+
+    INVITATION = "invitation"
+    OPEN = "open"
 
 
 class LogLevel(StrEnum):
@@ -103,6 +114,26 @@ class Settings(BaseSettings):
         validation_alias="HOOKFILL_OWNER_TOKEN",
         description="The owner's bearer token; unset: one is generated and shown by `hookfill token`.",
     )
+    registration: Registration = Field(
+        Registration.INVITATION,
+        description="Who may register after the first user, who becomes the owner: invitation (of the owner's), or open.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, description="Signs access tokens (HS256); the same on every node. Unset: one is generated in HOOKFILL_HOME."
+    )
+    supabase_jwt_secret: SecretStr | None = Field(
+        None, description="A Supabase project's JWT secret: its access tokens (HS256, audience authenticated) are accepted."
+    )
+    supabase_jwks: str | None = Field(
+        None, description="File or https URL of a project's public keys (JWKS): its access tokens (RS256, ES256) are accepted."
+    )
+    supabase_issuer: str | None = Field(
+        None, description="What iss of those tokens must be, such as https://ID.supabase.co/auth/v1; unset: it is not looked at."
+    )
+    supabase_auto_create: bool = Field(
+        False,
+        description="Make a user of whoever first comes with such a token (guests excepted); REGISTRATION=open does so too.",
+    )
     cors_origins: str = Field(
         "",
         validation_alias="HOOKFILL_CORS_ORIGINS",
@@ -136,21 +167,33 @@ class Settings(BaseSettings):
         """Refuse what is unsafe.
 
         Raises:
-            ConfigurationError: production mode without a proper secret, or on simulated time.
+            ConfigurationError: a key too short for its algorithm; production mode without a proper secret, or on simulated time.
         """
+        for name in ("jwt_secret", "supabase_jwt_secret"):
+            _check_key(name.upper(), getattr(self, name))
         if self.mode is not Mode.PRODUCTION:
             return
         if self.time is Time.MESSAGES:
             raise ConfigurationError("Simulated time is for demos and tests: unset HOOKFILL_TIME, or HOOKFILL_MODE=production.")
         if self.hmac_secret is None:
             raise ConfigurationError("Production mode needs HMAC_SECRET: set it to a long random text (openssl rand -hex 32).")
-        for name in ("hmac_secret", "mt5_api_key", "owner_token"):
+        for name in ("hmac_secret", "mt5_api_key", "owner_token", "jwt_secret", "supabase_jwt_secret"):
             _check_secret(name.upper(), getattr(self, name))
+        if (self.supabase_jwks or "").startswith("http://") and urlsplit(self.supabase_jwks).hostname not in LOOPBACK:
+            raise ConfigurationError("SUPABASE_JWKS comes unprotected, so anybody on the way could name the keys: use https://.")
 
     @property
     def is_simulated(self) -> bool:
         """Whether messages carry the time."""
         return self.time is Time.MESSAGES
+
+
+def _check_key(name: str, value: SecretStr | None) -> None:
+    if value is not None and len(value.get_secret_value().encode()) < LEAST_JWT_SECRET_BYTES:
+        raise ConfigurationError(
+            f"{name} is shorter than {LEAST_JWT_SECRET_BYTES} bytes, too short for HS256: "
+            "use a long random text (openssl rand -hex 32)."
+        )
 
 
 def _check_secret(name: str, value: SecretStr | None) -> None:

@@ -13,6 +13,10 @@ UPDATE users SET token_sha256 = :token_sha256::bytea WHERE role = 'owner';
 -- name: user_of_token$
 SELECT user_id FROM users WHERE token_sha256 = :token_sha256::bytea;
 
+-- name: create_user_settings!
+-- The defaults; what is there stays.
+INSERT INTO user_settings (user_id) VALUES (:user_id::uuid) ON CONFLICT DO NOTHING;
+
 -- name: create_account!
 INSERT INTO accounts (
     account_id, user_id, name, kind, currency, time_zone, starting_cash, cash, balance, day, day_start_balance, limits, is_default

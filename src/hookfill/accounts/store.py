@@ -54,7 +54,9 @@ async def bootstrap(connection: asyncpg.Connection, owner_token: str) -> UUID:
             await connection.execute(SQL.set_token.sql, token)
             owner = await connection.fetchrow(SQL.find_owner.sql)
             found: UUID = owner["user_id"]
+            await connection.execute(SQL.create_user_settings.sql, found)  # of an owner from before there were settings
             return found
+        await connection.execute(SQL.create_user_settings.sql, user_id)
         account_id = await create_account(connection, user_id, "Paper", is_default=True)
         await connection.execute(
             SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "rules", True, None, None, dict(SIGNED_DOOR_SETTINGS)

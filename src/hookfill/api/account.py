@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query
 
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
-from hookfill.api.auth import Connection, User
+from hookfill.api.auth import Own, User
 from hookfill.api.models import Account
 from hookfill.desk.summary import account_summary
 
@@ -16,7 +16,7 @@ MISSING = "There is no account of this id among yours: GET /api/v1/accounts list
 
 @router.get("/account", summary="One account's figures", response_model=Account, responses=NOT_FOUND)
 async def account(
-    connection: Connection,
+    connection: Own,
     user_id: User,
     account_id: Annotated[UUID | None, Query(description="Which account; left out: the default one.")] = None,
 ) -> Json:
@@ -28,6 +28,6 @@ async def account(
 
 
 @router.get("/accounts", summary="All accounts' figures", response_model=list[Account])
-async def accounts(connection: Connection, user_id: User) -> Json:
+async def accounts(connection: Own, user_id: User) -> Json:
     """The same for every account, the default one first."""
     return Json(await account_summary(connection, user_id))

@@ -29,7 +29,8 @@ TEXTS = {
 _LOG = structlog.get_logger("hookfill.api")
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "No bearer token, or not the right one."},
+    401: {"model": Problem, "description": "No token or API key, or none that is in force."},
+    403: {"model": Problem, "description": "The API key's scopes, or the user's role, don't allow it."},
     422: {"model": InvalidRequest, "description": "A parameter can't be used."},
     503: {"model": Problem, "description": "The database does not answer now."},
 }

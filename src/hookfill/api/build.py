@@ -27,8 +27,8 @@ from hookfill.api.waking import Waking
 DESCRIPTION = """\
 What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
 
-All of it but the doors and `/health` and registering, logging in needs the header `Authorization: Bearer TOKEN` (an access token, an API key, or
-the owner's token that `hookfill token` shows), and shows only what is the caller's own.
+All of it but the doors, `/health`, registering and logging in needs the header `Authorization: Bearer TOKEN` (an access token, an
+API key, or the owner's token that `hookfill token` shows), and shows only what is the caller's own.
 """
 
 

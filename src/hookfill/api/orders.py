@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from hookfill.api.answers import PROBLEMS, Json
-from hookfill.api.auth import Connection, User
+from hookfill.api.auth import Own, User
 from hookfill.api.models import Order, OrderStatus
 from hookfill.api.paging import Limit, Offset
 from hookfill.orders.store import list_orders
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/v1/orders", tags=["orders"], responses=PROBLEMS)
 
 @router.get("", summary="Orders with their fills, newest first", response_model=list[Order])
 async def orders(
-    connection: Connection,
+    connection: Own,
     user_id: User,
     signal_id: Annotated[UUID | None, Query(description="Only those that this signal led to.")] = None,
     status: Annotated[OrderStatus | None, Query(description="Only those in this state.")] = None,

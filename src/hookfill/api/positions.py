@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from hookfill.api.answers import PROBLEMS, Json
-from hookfill.api.auth import Connection, User
+from hookfill.api.auth import Own, User
 from hookfill.api.models import Position, PositionStatus
 from hookfill.api.paging import Limit, Offset
 from hookfill.positions.store import list_positions
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/v1/positions", tags=["positions"], responses=PRO
 
 @router.get("", summary="Positions, newest first", response_model=list[Position])
 async def positions(
-    connection: Connection,
+    connection: Own,
     user_id: User,
     status: Annotated[PositionStatus, Query(description="open includes those that are closing.")] = PositionStatus.OPEN,
     limit: Limit = 50,

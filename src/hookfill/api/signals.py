@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
-from hookfill.api.auth import Connection, User
+from hookfill.api.auth import Own, User
 from hookfill.api.models import Signal, SignalStatus, Story
 from hookfill.api.paging import Limit, Offset
 from hookfill.desk.story import story
@@ -19,7 +19,7 @@ SignalId = Annotated[UUID, Path(description="The signal's id.", examples=["019c9
 
 @router.get("", summary="Signals, newest first", response_model=list[Signal])
 async def signals(
-    connection: Connection,
+    connection: Own,
     user_id: User,
     status: Annotated[SignalStatus | None, Query(description="Only those in this state.")] = None,
     limit: Limit = 50,
@@ -30,7 +30,7 @@ async def signals(
 
 
 @router.get("/{signal_id}", summary="One signal", response_model=Signal, responses=NOT_FOUND)
-async def signal(connection: Connection, user_id: User, signal_id: SignalId) -> Json:
+async def signal(connection: Own, user_id: User, signal_id: SignalId) -> Json:
     """One signal with the message that it was read from."""
     found = await get_signal(connection, user_id, signal_id)
     if found is None:
@@ -39,7 +39,7 @@ async def signal(connection: Connection, user_id: User, signal_id: SignalId) -> 
 
 
 @router.get("/{signal_id}/story", summary="Everything that happened to a signal", response_model=Story, responses=NOT_FOUND)
-async def signal_story(connection: Connection, user_id: User, signal_id: SignalId) -> Json:
+async def signal_story(connection: Own, user_id: User, signal_id: SignalId) -> Json:
     """Message, parse, duplicate gate, every check with its figures, size, orders, fills, position, exit: in order, with times.
 
     A message's id is understood too: duplicates and malformed messages, which became no signal, have a story as well.

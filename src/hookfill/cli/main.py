@@ -5,7 +5,7 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, imports, strategies
+from hookfill.cli import accounts, imports, strategies, users
 from hookfill.cli.accounts import resume
 from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
@@ -39,6 +39,7 @@ app.command()(messages)
 app.command(context_settings={"ignore_unknown_options": True})(send)  # a secret may begin with a dash
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
+app.add_typer(users.app, name="users")
 app.add_typer(imports.app, name="import")
 app.command()(resume)
 app.command()(token)

@@ -90,7 +90,8 @@ def _announce(listening: "Listening", settings: "Settings", home: "Home", *, as_
     from hookfill.cli.show import print_json
 
     if as_json:
-        print_json({"url": listening.url or None, "pid": listening.pid}, on_one_line=True)
+        setup = {"setup_token": listening.setup_token} if listening.setup_token else {}
+        print_json({"url": listening.url or None, "pid": listening.pid, **setup}, on_one_line=True)
         return
     if not listening.url:
         print(f"Hookfill's worker runs (process {listening.pid}).", flush=True)
@@ -102,6 +103,13 @@ def _announce(listening: "Listening", settings: "Settings", home: "Home", *, as_
         "  owner's token    hookfill token",
         f"  data             {home.folder}",
     ]
+    if not listening.has_owner:
+        lines.append("  first user       hookfill users create EMAIL --owner, or POST /api/v1/auth/register" + _setup(listening))
     if settings.is_simulated:
         lines.append("  time             simulated: messages carry it")
     print("\n".join(lines), flush=True)
+
+
+def _setup(listening: "Listening") -> str:
+    """What the first user must send besides, once."""
+    return f" with\n                   setup_token {listening.setup_token}" if listening.setup_token else ""

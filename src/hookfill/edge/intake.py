@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from hookfill.accounts.api_keys import CandleKeys
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import RETRY, SIMULATED_TIME_HEADER, UNAVAILABLE, Answer, BodyIncomplete, Request
 from hookfill.inbox.model import Delivery, Receipt
@@ -36,6 +37,7 @@ class Doors:
         hmac_secret: signs ``POST /webhook``; None leaves that door open.
         candles_key: the API key of the candles door.
         candles_pool: connections for storing candles, apart from the writer's, so that a large batch delays no alert.
+        candle_keys: the API keys that may push candles too.
     """
 
     writer: Writer
@@ -44,6 +46,7 @@ class Doors:
     hmac_secret: str | None
     candles_key: str
     candles_pool: asyncpg.Pool
+    candle_keys: CandleKeys = field(default_factory=CandleKeys)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:
