@@ -19,6 +19,7 @@ from hookfill.api import (
     orders,
     positions,
     signals,
+    strategies,
     users,
 )
 from hookfill.api.people import People
@@ -71,11 +72,12 @@ def build_api(
         redirect_slashes=False,  # who pushes to a wrong path must be told, not sent on: machines drop the body
     )
     api.state.pool = pool
+    api.state.base_url = base_url.rstrip("/")
     api.state.is_spooling = is_spooling
     api.state.people = people or People()
     api.state.waking = waking or Waking(pool)
     answers.install(api)
-    for room in (signals, orders, positions, account, agents, agent_work, users, api_keys, invitations, health):
+    for room in (signals, strategies, orders, positions, account, agents, agent_work, users, api_keys, invitations, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api

@@ -21,14 +21,19 @@ WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = r.account_id)
 LIMIT $1;
 
 -- name: rows_have_strategies
--- Every order, position and webhook secret belongs to a strategy of its account.
+-- Every order, position and webhook secret belongs to a strategy of its account; a deleted one has left orders without signals.
 SELECT r.account_id, r.id, 'its strategy is missing (' || r.kind || ')' AS finding
 FROM (
-    SELECT account_id, strategy_id, order_id AS id, 'order' AS kind FROM orders
-    UNION ALL SELECT account_id, strategy_id, position_id, 'position' FROM positions
-    UNION ALL SELECT account_id, strategy_id, strategy_id, 'webhook secret' FROM webhook_secrets
+    SELECT account_id, strategy_id, order_id AS id, 'order' AS kind, signal_id FROM orders
+    UNION ALL
+    SELECT positions.account_id, positions.strategy_id, positions.position_id, 'position', orders.signal_id
+    FROM positions LEFT JOIN orders USING (account_id, position_id)
+    UNION ALL
+    SELECT account_id, strategy_id, strategy_id, 'webhook secret', NULL FROM webhook_secrets
 ) r
 WHERE NOT EXISTS (SELECT FROM strategies s WHERE s.account_id = r.account_id AND s.strategy_id = r.strategy_id)
+  AND (r.kind = 'webhook secret'
+    OR EXISTS (SELECT FROM signals s WHERE s.account_id = r.account_id AND s.signal_id = r.signal_id))
 LIMIT $1;
 
 -- name: gate_keys_have_messages
@@ -40,12 +45,14 @@ WHERE m.message_id IS NULL
 LIMIT $1;
 
 -- name: messages_have_one_outcome
--- Every message has exactly one outcome: one signal if it was processed, else none.
+-- Every message has exactly one outcome: one signal if it was processed, else none; a deleted strategy took its signals along.
 SELECT m.account_id, m.message_id AS id, m.state || ' with ' || count(s.signal_id) || ' signals' AS finding
 FROM messages m
 LEFT JOIN signals s ON s.account_id = m.account_id AND s.message_id = m.message_id
-GROUP BY m.account_id, m.message_id, m.state
+GROUP BY m.account_id, m.message_id, m.strategy_id, m.state
 HAVING count(s.signal_id) <> CASE WHEN m.state = 'processed' THEN 1 ELSE 0 END
+   AND NOT (m.state = 'processed' AND count(s.signal_id) = 0 AND NOT EXISTS (
+       SELECT FROM strategies t WHERE t.account_id = m.account_id AND t.strategy_id = m.strategy_id))
 LIMIT $1;
 
 -- name: states_are_known
@@ -84,14 +91,16 @@ WHERE s.status = 'executed'
 LIMIT $1;
 
 -- name: orders_have_a_cause
--- Every order comes from an approved signal of its strategy and symbol, or is the exit of a position.
+-- Every order comes from an approved signal of its strategy and symbol (unless both were deleted), or is the exit of a position.
 SELECT o.account_id, o.order_id AS id,
        CASE WHEN o.signal_id IS NULL THEN 'no signal and no exit' ELSE 'its signal is ' || coalesce(s.status, 'missing') END AS finding
 FROM orders o
 LEFT JOIN signals s ON s.account_id = o.account_id AND s.signal_id = o.signal_id
 WHERE CASE
     WHEN o.signal_id IS NULL THEN o.purpose <> 'exit' OR o.exit_reason IS NULL OR o.position_id IS NULL
-    ELSE s.status IS NULL OR s.status NOT IN ('approved', 'executed', 'failed', 'expired')
+    WHEN s.status IS NULL THEN EXISTS (
+        SELECT FROM strategies t WHERE t.account_id = o.account_id AND t.strategy_id = o.strategy_id)
+    ELSE s.status NOT IN ('approved', 'executed', 'failed', 'expired')
         OR s.strategy_id <> o.strategy_id OR s.symbol IS DISTINCT FROM o.symbol
 END
 LIMIT $1;
