@@ -10,8 +10,9 @@ from uuid import UUID
 
 from hookfill.accounts.model import Account, Strategy
 from hookfill.desk.fold import fold
-from hookfill.desk.model import HaltRow, Order, Outcome, Situation, Verdict
+from hookfill.desk.model import HaltRow, Outcome, Situation, Verdict
 from hookfill.desk.price import quote_of_bar
+from hookfill.desk.rows import Order
 from hookfill.kernel.ids import derived_id
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES, bar_close

@@ -1,11 +1,14 @@
-"""Writes what one account's fold returned: two statements, whatever the number of signals."""
+"""Writes what one account's fold returned: two or three statements, whatever the number of signals."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 import orjson
 
+from hookfill.accounts.trading import equity_minute
+from hookfill.desk.abroad import apply_moves
 from hookfill.desk.gather import SQL
 from hookfill.desk.model import Outcome
 from hookfill.kernel.money import ZERO
@@ -23,6 +26,7 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     if outcome.positions:  # before the orders' readers could see an order without its position
         await connection.execute(SQL.save_positions.sql, account.account_id, *_position_columns(outcome))
     fills = [fill for order in outcome.orders for fill in order.fills]
+    fills += [fill for end in outcome.moves.ends for fill in end.fills]
     await connection.execute(
         SQL.apply_outcome.sql,
         *_verdict_columns(outcome),
@@ -32,16 +36,27 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
         *_columns(
             fills,
             "fill_id order_id position_id symbol side quantity price multiplier commission realized_pnl bar_low bar_high "
-            "price_source filled_at",
+            "price_source filled_at adjustment",
         ),
         *_columns(outcome.halts, "halt_id strategy_id reason at"),
-        account.cash,
+        _point_at(outcome),
+        outcome.equity,
         account.balance,
+        account.cash,
+        account.starting_cash,
         account.day,
         account.day_start_balance,
         account.day_realized,
         account.timeline_at,
     )
+    if outcome.moves:
+        await apply_moves(connection, account.account_id, outcome.moves)
+
+
+def _point_at(outcome: Outcome) -> datetime | None:
+    """The minute whose point of the equity curve this moves; None when nothing moved it."""
+    at = outcome.account.timeline_at
+    return equity_minute(at) if outcome.positions and at is not None else None
 
 
 def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
@@ -72,7 +87,7 @@ def _order_columns(outcome: Outcome) -> list[list[Any]]:
         *_columns(
             orders,
             "order_id client_order_id signal_id position_id strategy_id symbol side order_type purpose exit_reason quantity "
-            "stop_price status",
+            "stop_price status broker_order_id",
         ),
         filled,
         [total / quantity if quantity else None for total, quantity in zip(spent, filled, strict=True)],

@@ -5,15 +5,21 @@ event whose handling raises leaves no trace.
 """
 
 from bisect import bisect_right, insort
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from hookfill.accounts.model import Account
-from hookfill.desk.model import HaltRow, NewHalt, Order, Outcome, PositionKey, Situation, Step, Verdict
+from hookfill.desk.currency import in_account_currency
+from hookfill.desk.flight import Flight, Tries
+from hookfill.desk.model import NO_MOVES, HaltRow, NewHalt, Outcome, PositionKey, Situation, Step, Verdict
+from hookfill.desk.rows import Order
 from hookfill.exits.model import ExitRules
 from hookfill.exits.rules import rules_from
+from hookfill.kernel.money import ZERO
 from hookfill.market.instruments import instrument_for
+from hookfill.positions.apply import market_value
 from hookfill.positions.model import Position
 from hookfill.risk.committed import committed_capital
 from hookfill.risk.model import Halt
@@ -42,6 +48,12 @@ class Book:
         self._orders: list[Order] = []
         self._verdicts: list[Verdict] = []
         self._new_halts: list[NewHalt] = []
+        self._quotes = situation.quotes
+        self._moves = NO_MOVES
+        abroad = situation.abroad
+        self._is_first_balance = abroad is not None and abroad.is_first_balance
+        self.flights: dict[UUID, Flight] = {} if abroad is None else {flight.order_id: flight for flight in abroad.flights}
+        self._tries: Mapping[UUID, Tries] = {} if abroad is None else abroad.tries
 
     def position(self, strategy_id: UUID, symbol: str) -> Position | None:
         """The strategy's open position in a symbol."""
@@ -50,6 +62,31 @@ class Book:
     def in_symbol(self, symbol: str) -> list[Position]:
         """All open positions in a symbol."""
         return [self.open[key] for key in self._by_symbol.get(symbol, ())]
+
+    def in_flight(self, strategy_id: UUID, symbol: str) -> bool:
+        """Whether an order of the strategy in a symbol is at the broker and its end is not known yet."""
+        return bool(self.flights) and any(
+            flight.is_open and flight.strategy_id == strategy_id and flight.symbol == symbol for flight in self.flights.values()
+        )
+
+    def entries_in_flight(self) -> list[Flight]:
+        """Orders at the broker that would open or grow a position: they count as if they were filled."""
+        return [flight for flight in self.flights.values() if flight.is_open and flight.purpose == "entry"]
+
+    def capital_in_flight(self, flight: Flight) -> Decimal:
+        """The capital that an entry in flight commits when it fills; 0 when no price or rate of exchange is known for it."""
+        if flight.estimate is None:
+            return ZERO
+        instrument = instrument_for(flight.symbol)
+        priced = in_account_currency(instrument, self.account.currency, flight.estimate, self._quotes)
+        if priced is None:
+            return ZERO
+        left = flight.quantity - flight.filled_quantity
+        return committed_capital(left, flight.estimate, multiplier=priced.multiplier, margin_rate=priced.margin_rate)
+
+    def tries(self, position: Position) -> Tries | None:
+        """How often the position's own rules have asked a broker to leave it; None: never."""
+        return self._tries.get(position.position_id)
 
     def entries_within(self, strategy_id: UUID, since: datetime, until: datetime) -> int:
         """How many entries a strategy made after ``since`` and up to ``until``."""
@@ -76,6 +113,9 @@ class Book:
     def apply(self, step: Step) -> None:
         """Take over what an event changed."""
         self.account = step.account
+        if step.moves:
+            self._moves += step.moves
+            self.flights.update((flight.order_id, flight) for flight in step.moves.flights)
         for position in step.positions:
             self._set(position)
         self._orders.extend(step.orders)
@@ -108,4 +148,7 @@ class Book:
             orders=tuple(self._orders),
             positions=tuple(self._changed.values()),
             halts=tuple(self._new_halts),
+            equity=self.account.cash + sum((market_value(one, one.mark) for one in self.open.values()), ZERO),
+            moves=self._moves,
+            is_first_balance=self._is_first_balance,
         )

@@ -6,16 +6,22 @@ from decimal import Decimal
 from typing import Any
 
 from hookfill.accounts.model import Account, Strategy
+from hookfill.desk import trace
 from hookfill.desk.book import Book, capital_of
-from hookfill.desk.model import Order, Situation
+from hookfill.desk.flight import Moves
+from hookfill.desk.model import NO_MOVES, Situation
+from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
+from hookfill.desk.trade import Ticket
 from hookfill.kernel.money import ZERO
+from hookfill.kernel.reasons import Reason
 from hookfill.market.calendar import is_open
 from hookfill.market.model import Instrument, Quote
 from hookfill.market.timeframes import TIMEFRAMES, closest_timeframe
 from hookfill.orders.model import Leg, Plan
 from hookfill.positions.apply import market_value
 from hookfill.positions.model import Position
+from hookfill.risk.assess import Stage, assess_checks
 from hookfill.risk.model import Entry
 from hookfill.risk.windows import is_within
 from hookfill.signals.model import Action, Alert, Signal
@@ -23,9 +29,22 @@ from hookfill.signals.model import Action, Alert, Signal
 _MINUTE = timedelta(minutes=1)
 
 
+class Refused(Exception):
+    """A signal goes no further."""
+
+    def __init__(self, status: str, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.detail = status, reason, detail
+
+
 @dataclass(slots=True)
 class Case:
-    """One signal under decision; what it changes is collected here and leaves as a ``Step``."""
+    """One signal under decision; what it changes is collected here and leaves as a ``Step``.
+
+    Attributes:
+        instrument: at a broker, with a multiplier that gives amounts in account currency, unless no rate is known for that
+            (``is_convertible`` is false then).
+    """
 
     book: Book
     situation: Situation
@@ -42,6 +61,8 @@ class Case:
     orders: list[Order] = field(default_factory=list)
     note: str | None = None
     entered: bool = False
+    is_convertible: bool = True
+    moves: Moves = NO_MOVES
 
     @property
     def alert(self) -> Alert:
@@ -64,6 +85,32 @@ class Case:
         return tuple(leg for leg in self.plan.legs if leg.purpose == "exit")
 
 
+def ticket_of(case: Case, number: int, purpose: str, exit_reason: str | None) -> Ticket:
+    """Why the signal's leg of this number is made."""
+    return Ticket(
+        client_order_id=f"{case.signal.signal_id.hex}-{number}",
+        signal_id=case.signal.signal_id,
+        strategy_id=case.strategy.strategy_id,
+        symbol=case.alert.symbol,
+        purpose=purpose,
+        exit_reason=exit_reason,
+        at=case.now,
+    )
+
+
+def check_entry(case: Case, quantity: Decimal) -> None:
+    """Run the risk checks for an entry of this size.
+
+    Raises:
+        Refused: by the first check that did not pass.
+    """
+    held = abs(case.position.quantity) if case.position is not None else ZERO
+    assessment = assess_checks(risk_entry(case, is_exit=False, quantity=quantity, resulting=held + quantity))
+    case.trace["checks"] = trace.checks(assessment)
+    if assessment.refusal is not None:
+        raise Refused(Stage.CHECK.value, assessment.refusal.check, assessment.refusal.detail)
+
+
 def only_leaves(case: Case) -> bool:
     """Whether the signal can but close or reduce; what it is for, not whether there is anything to close."""
     alert = case.alert
@@ -72,7 +119,9 @@ def only_leaves(case: Case) -> bool:
 
 def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, resulting: Decimal | None = None) -> Entry:
     """The case as the risk checks see it, after the legs made so far."""
-    held = held_positions(case)
+    held, flying = held_positions(case), case.book.entries_in_flight()
+    known = {position.position_id for position in held}
+    opening = [flight.symbol for flight in flying if flight.position_id not in known]
     return Entry(
         now=case.now,
         symbol=case.alert.symbol,
@@ -88,17 +137,24 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
         resulting_quantity=resulting,
         account_currency=case.account.currency,
         equity=equity_of(case),
-        committed=sum((capital_of(p) for p in held), ZERO),
-        open_positions=len(held),
-        symbol_positions=sum(p.symbol == case.alert.symbol for p in held),
+        committed=sum((capital_of(p) for p in held), ZERO) + sum((case.book.capital_in_flight(f) for f in flying), ZERO),
+        open_positions=len(held) + len(opening),
+        symbol_positions=sum(p.symbol == case.alert.symbol for p in held) + opening.count(case.alert.symbol),
         adds_to_position=case.position is not None,
         orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
-        day_start_balance=case.account.day_start_balance,
+        day_start_balance=None if _is_untold(case.account) else case.account.day_start_balance,
         day_realized=case.account.day_realized,
         allowed_pairs=case.strategy.allowed_pairs,
         halts=case.book.halts_for(case.strategy.strategy_id, case.alert.symbol),
         limits=case.situation.limits,
+        is_at_broker=case.account.is_at_broker,
+        is_convertible=case.is_convertible,
     )
+
+
+def _is_untold(account: Account) -> bool:
+    """Whether the account's broker has not told its balance yet."""
+    return account.is_at_broker and account.starting_cash == ZERO
 
 
 def held_positions(case: Case) -> list[Position]:
@@ -108,8 +164,13 @@ def held_positions(case: Case) -> list[Position]:
     return held if case.position is None else [*held, case.position]
 
 
-def equity_of(case: Case) -> Decimal:
-    """The account's equity after the legs made so far: cash plus open positions at their marks."""
+def equity_of(case: Case) -> Decimal | None:
+    """The account's equity after the legs made so far: cash plus open positions at their marks.
+
+    At a broker it is what the broker last told; None before it told anything.
+    """
+    if case.account.is_at_broker and (case.account.broker_equity is not None or _is_untold(case.account)):
+        return case.account.broker_equity
     return case.account.cash + sum((market_value(position, position.mark) for position in held_positions(case)), ZERO)
 
 

@@ -6,7 +6,6 @@ Whatever is looked at on the way goes into the trace, which the signal's story s
 
 from bisect import bisect_right
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,15 +14,19 @@ from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, equity_of, only_leaves, risk_entry
-from hookfill.desk.model import STUDY_BARS, NewHalt, Order, Situation, Step, Verdict
+from hookfill.desk.case import Case, Refused, check_entry, only_leaves, risk_entry, ticket_of
+from hookfill.desk.currency import in_account_currency, lots_of
+from hookfill.desk.model import STUDY_BARS, NewHalt, Situation, Step, Verdict
 from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
+from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
+from hookfill.desk.sizing import size_of
+from hookfill.desk.submit import new_position_id, send_entry, send_exit
 from hookfill.desk.trade import PAPER, Price, Ticket, filled_order, pay, reduce
 from hookfill.engines.model import Filters, MarketView
 from hookfill.engines.registry import engine
 from hookfill.exits.model import ExitReason
-from hookfill.exits.rules import check_levels, initial_levels, rules_to_json
+from hookfill.exits.rules import initial_levels, rules_to_json
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import SIGNAL
 from hookfill.kernel.money import ZERO
@@ -32,24 +35,17 @@ from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Quote
 from hookfill.orders.model import Leg, Side
 from hookfill.orders.plan import plan
-from hookfill.orders.size import size_entry, size_exit
+from hookfill.orders.size import size_exit
 from hookfill.positions.apply import apply_fill, open_position
 from hookfill.positions.model import Position
-from hookfill.risk.assess import Stage, assess_checks, assess_gates
-from hookfill.risk.model import Assessment, CheckResult
+from hookfill.risk.assess import Stage, assess_gates
 from hookfill.signals.model import Signal
 
-_MINUTE = timedelta(minutes=1)
 _EXITS_REGARDLESS = frozenset({Reason.HALTED, Reason.DAILY_LOSS_LIMIT_REACHED})
 """Gates that stop the entry of a reversal but not its closing leg; a stale alert closes nothing that was opened after it."""
 
-
-class Refused(Exception):
-    """A signal goes no further."""
-
-    def __init__(self, status: str, reason: Reason, detail: str = "") -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.detail = status, reason, detail
+TRADED = frozenset({"paper", "mt5"})
+"""Kinds of account whose orders can be filled."""
 
 
 def decide_signal(book: Book, situation: Situation, signal: Signal, rules: TradingRules | None) -> Step:
@@ -82,14 +78,28 @@ def _prepare(
     timeline = account.timeline_at
     if signal.source == "import" and timeline is not None and signal.as_of < timeline:
         raise Refused("discarded", Reason.HISTORY_OUT_OF_ORDER, f"decided up to {timeline.isoformat()}")
+    if account.kind not in TRADED:
+        raise Refused("discarded", Reason.BROKER_UNSUPPORTED, account.kind)
     alert, symbol = signal.alert, signal.alert.symbol
     position = book.position(signal.strategy_id, symbol)
     planned = plan(alert, position.quantity if position else ZERO, position.entries if position else 0, rules.policy)
     known = quote_as_of(situation.quotes.get(symbol), situation.history.get(symbol, ()), signal.as_of)
     max_age = float(situation.limits.price_max_age_seconds)
-    quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=rules.market.use_alert_price)
+    # At a broker the price is an estimate and nothing is dealt at it, so there the alert's own serves in any case.
+    use_alert_price = rules.market.use_alert_price or account.is_at_broker
+    quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=use_alert_price)
     notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
-    return Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
+    case = Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
+    return _at_broker(case) if account.is_at_broker else case
+
+
+def _at_broker(case: Case) -> Case:
+    """The case in the broker's terms: lots of whatever it is, worth what they are worth in the account's currency."""
+    instrument = lots_of(case.alert.symbol)
+    price = None if case.quote is None else case.quote.price
+    converted = in_account_currency(instrument, case.account.currency, price, case.situation.quotes)
+    case.instrument, case.is_convertible = converted or instrument, converted is not None
+    return case
 
 
 def _judge(case: Case) -> None:
@@ -160,60 +170,45 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
     sized = size_exit(leg.quantity, abs(case.position.quantity), case.instrument)
     if sized.refusal is not None:
         raise Refused("rejected", sized.refusal, sized.explanation)
-    quote = _exit_quote(case.quote, case.position)
+    if case.account.is_at_broker:
+        send_exit(case, leg, number, sized.quantity)
+        return
+    quote = _exit_quote(case, case.position)
     price = Price(market_fill_price(leg.side, quote, case.instrument, PAPER), quote.source, quote.low, quote.high)
-    ticket = _ticket(case, number, "exit", ExitReason.SIGNAL.value)
+    ticket = ticket_of(case, number, "exit", ExitReason.SIGNAL.value)
     case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket)
     _keep(case, after, order, quote)
 
 
-def _exit_quote(quote: Quote | None, position: Position) -> Quote:
-    """An exit always has a price: the newest one known, at worst the position's last mark."""
+def _exit_quote(case: Case, position: Position) -> Quote:
+    """An exit always has a price: the newest one known, at worst the position's last mark.
+
+    An alert's own price beyond the collar around that mark is no price to leave at: the mark is.
+    """
+    quote = case.quote
     if quote is None or quote.at < position.marked_at:
         return Quote(position.symbol, position.mark, position.marked_at, "mark")
+    collar = case.situation.limits.price_collar_pct * position.mark
+    if quote.source == "alert" and abs(quote.price - position.mark) * 100 > collar:
+        return Quote(position.symbol, position.mark, case.now, "mark")
     return quote
 
 
 def _make_entry(case: Case, leg: Leg, number: int) -> None:
-    quantity = ZERO
-    if case.quote is not None:
-        quantity = _size(case, leg, case.quote)
-    held = abs(case.position.quantity) if case.position is not None else ZERO
-    assessment = assess_checks(risk_entry(case, is_exit=False, quantity=quantity, resulting=held + quantity))
-    case.trace["checks"] = trace.checks(assessment)
-    _raise_refusal(case, assessment)
+    if case.account.is_at_broker:
+        send_entry(case, leg, number)
+        return
+    quantity = size_of(case, leg, case.quote.price, case.rules.exits) if case.quote is not None else ZERO
+    check_entry(case, quantity)
     assert case.quote is not None  # price_missing has refused otherwise
     fill = market_fill_price(leg.side, case.quote, case.instrument, PAPER)
     price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
-    ticket = _ticket(case, number, "entry", None)
+    ticket = ticket_of(case, number, "entry", None)
     after = _enter(case, case.quote, leg.side, quantity, fill, ticket)
-    case.account = pay(case.account, leg.side, quantity, fill, case.instrument, ZERO)
     order = filled_order(ticket, after.position_id, leg.side, quantity, price, ZERO, case.instrument)
+    case.account = pay(case.account, order.fills[0])
     _keep(case, after, order, case.quote)
     case.entered = True
-
-
-def _size(case: Case, leg: Leg, quote: Quote) -> Decimal:
-    alert, exits = case.alert, case.rules.exits
-    wrong = check_levels(leg.side, quote.price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
-    if wrong is not None:
-        raise Refused("rejected", wrong, f"price {quote.price:f}, sl {alert.stop_loss}, tp {alert.take_profit}")
-    levels = initial_levels(
-        leg.side, quote.price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
-    )
-    sized = size_entry(
-        case.rules.sizing,
-        leg.quantity,
-        case.instrument,
-        quote.price,
-        stop_price=levels.stop,
-        equity=equity_of(case),
-        risk_override_pct=case.strategy.risk_override_pct,
-    )
-    case.trace["sizing"] = trace.sizing(sized, levels)
-    if sized.refusal is not None:
-        raise Refused("rejected", sized.refusal, sized.explanation)
-    return sized.quantity
 
 
 def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
@@ -229,7 +224,7 @@ def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decim
         side, price, case.instrument, case.rules.exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
     )
     opened = open_position(
-        position_id=derived_id(case.now, ticket.client_order_id, "position"),
+        position_id=new_position_id(ticket),
         strategy_id=case.strategy.strategy_id,
         symbol=alert.symbol,
         side=side,
@@ -256,35 +251,17 @@ def _keep(case: Case, position: Position, order: Order, quote: Quote) -> None:
     case.orders.append(order)
 
 
-def _ticket(case: Case, number: int, purpose: str, exit_reason: str | None) -> Ticket:
-    return Ticket(
-        client_order_id=f"{case.signal.signal_id.hex}-{number}",
-        signal_id=case.signal.signal_id,
-        strategy_id=case.strategy.strategy_id,
-        symbol=case.alert.symbol,
-        purpose=purpose,
-        exit_reason=exit_reason,
-        at=case.now,
-    )
-
-
-def _raise_refusal(case: Case, assessment: Assessment) -> None:
-    refusal: CheckResult | None = assessment.refusal
-    if refusal is not None:
-        raise Refused(Stage.CHECK.value, refusal.check, refusal.detail)
-
-
 def _step(case: Case) -> Step:
-    last = case.orders[-1]
+    last, approved = case.orders[-1], SIGNAL.move("pending", "approved")
     verdict = Verdict(
         signal_id=case.signal.signal_id,
         asked=case.alert,
-        status=SIGNAL.move(SIGNAL.move("pending", "approved"), "executed"),
+        status=SIGNAL.move(approved, "executed") if last.fills else approved,
         engine=case.strategy.engine,
         reason=case.trace.get("entry_refused"),
         error_message=case.note,
-        fill_price=last.fills[-1].price,
-        order_id=last.order_id,
+        fill_price=last.fills[-1].price if last.fills else None,
+        order_id=last.order_id if last.fills else None,
         attempts=case.signal.attempts,
         trace=case.trace,
     )
@@ -297,6 +274,7 @@ def _step(case: Case) -> Step:
         halts=(_own_halt(case.signal, "the entry of a reversal"),) if is_too_fast else (),
         entry_of=case.strategy.strategy_id if case.entered else None,
         entry_at=case.now if case.entered else None,
+        moves=case.moves,
     )
 
 
@@ -304,10 +282,11 @@ def _refusal(situation: Situation, signal: Signal, refused: Refused, notes: dict
     strategy = situation.strategies.get(signal.strategy_id)
     # One message is a contract: clients look for the bare code.
     is_daily_loss = refused.reason is Reason.DAILY_LOSS_LIMIT_REACHED
+    before = SIGNAL.move("pending", "approved") if refused.status == "expired" else "pending"
     return Verdict(
         signal_id=signal.signal_id,
         asked=signal.alert,
-        status=SIGNAL.move("pending", refused.status),
+        status=SIGNAL.move(before, refused.status),
         engine=strategy.engine if strategy is not None else "none",
         reason=refused.reason.value,
         error_message=refused.reason.value if is_daily_loss else explain(refused.reason, refused.detail),

@@ -11,8 +11,11 @@ from datetime import datetime
 from heapq import merge
 from uuid import UUID
 
+from hookfill.brokers.mt5.model import EXIT_LIFE
 from hookfill.desk.book import Book
+from hookfill.desk.booking import book_news
 from hookfill.desk.decide import decide_signal
+from hookfill.desk.flight import Abroad
 from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
 from hookfill.desk.settings import TradingRules, rules_of
@@ -33,15 +36,20 @@ def fold(situation: Situation) -> Outcome:
     """
     book = Book(situation)
     rules: dict[UUID, TradingRules] = {}
+    if situation.abroad is not None:
+        book_news(book, situation)
     prices = _prices(situation)
     place = 0
     for unusable in situation.unusable:
         book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
-        place = _fold_prices(book, prices, place, signal.as_of)
+        place = _fold_prices(book, prices, place, signal.as_of, situation.abroad)
+        if book.in_flight(signal.strategy_id, signal.alert.symbol):
+            _keep_waiting(book, situation, signal)
+            continue
         book.apply(_handle(book, situation, signal, rules))
         _advance(book, signal.as_of)
-    _fold_prices(book, prices, place, situation.horizon)
+    _fold_prices(book, prices, place, situation.horizon, situation.abroad)
     outcome = book.outcome()
     _check(situation, outcome)
     return outcome
@@ -62,15 +70,33 @@ def _true_at(price: Candle | Quote) -> datetime:
     return price.closes_at if isinstance(price, Candle) else price.at
 
 
-def _fold_prices(book: Book, prices: Sequence[Candle | Quote], place: int, until: datetime) -> int:
+def _fold_prices(book: Book, prices: Sequence[Candle | Quote], place: int, until: datetime, abroad: Abroad | None) -> int:
     """Apply the prices from ``place`` on that are true by ``until``; returns the place of the first that is not."""
     while place < len(prices) and _true_at(prices[place]) <= until:
-        step = mark(book, prices[place])
+        step = mark(book, prices[place], abroad)
         if step is not None:
             book.apply(step)
             _advance(book, _true_at(prices[place]))
         place += 1
     return place
+
+
+def _keep_waiting(book: Book, situation: Situation, signal: Signal) -> None:
+    """What is in flight decides what the signal means: it waits untouched, but no longer than even an exit would live."""
+    abroad = situation.abroad
+    if abroad is None or abroad.now < signal.as_of + EXIT_LIFE:
+        return
+    strategy = situation.strategies.get(signal.strategy_id)
+    verdict = Verdict(
+        signal_id=signal.signal_id,
+        asked=signal.alert,
+        status=SIGNAL.move(SIGNAL.move("pending", "approved"), "expired"),
+        engine=strategy.engine if strategy is not None else "none",
+        reason=Reason.JOB_EXPIRED.value,
+        error_message=explain(Reason.JOB_EXPIRED, "it waited for an order of the same strategy and symbol whose end is not known"),
+        attempts=signal.attempts,
+    )
+    book.apply(Step(book.account, verdict=verdict))
 
 
 def _advance(book: Book, at: datetime) -> None:
@@ -122,7 +148,7 @@ def _check(situation: Situation, outcome: Outcome) -> None:
     check_ledger(
         {position.position_id: position for position in situation.positions},
         {position.position_id: position for position in (*situation.positions, *outcome.positions)},
-        outcome.orders,
+        (*outcome.orders, *outcome.moves.ends),
         cash_before=situation.account.cash,
         cash_after=outcome.account.cash,
     )

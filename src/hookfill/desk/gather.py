@@ -1,7 +1,7 @@
 """Gathers all that deciding for one account needs, under its lock, in a handful of statements."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -9,7 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from hookfill.accounts.model import Account, Strategy
+from hookfill.accounts.model import Account, Strategy, UserDefaults
+from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
 from hookfill.desk.model import STUDY_BARS, HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import study_timeframe
 from hookfill.market.model import Candle, Quote
@@ -23,6 +24,8 @@ from hookfill.signals.reading import read_alert
 SQL = load(__package__)
 MOST_SIGNALS = 1_000
 MOST_BARS = 20_000
+NO_DEFAULTS = UserDefaults()
+"""Of a user who has set nothing."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -50,15 +53,23 @@ async def gather(
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
     positions = await _positions(connection, account_id)
+    now = horizon
     if found.latest is not None:
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
         horizon = found.latest if found.more_wait else max(horizon, found.latest)
     symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in positions}
-    quotes = await _quotes(connection, symbols)
+    abroad = None
+    if account.is_at_broker:
+        abroad = await gather_abroad(connection, account, positions, now, account_row["database_now"])
+        started = with_first_balance(account, account_row["broker_balance"])
+        account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
+        symbols = symbols_of(account, abroad, symbols)
+    quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
     sinces = _spans(found.signals, positions, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
-    strategies = await _strategies(connection, account_id, signals)
+    flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
+    strategies = await _strategies(connection, account_id, {signal.strategy_id for signal in signals} | flying)
     return Situation(
         account=account,
         limits=limits_from(account.limits),
@@ -73,11 +84,15 @@ async def gather(
         history=await _history(connection, sinces, bars, signals),
         studies=await _studies(connection, signals, strategies),
         horizon=horizon,
+        abroad=abroad,
     )
 
 
 def account_from(row: Mapping[str, Any]) -> Account:
-    """An account from its row."""
+    """An account from its row, joined with its user's settings (nulls where the user has set nothing)."""
+    limits = dict(row["limits"])
+    if row["daily_loss_limit_pct"] is not None:
+        limits.setdefault("daily_loss_limit_pct", row["daily_loss_limit_pct"])
     return Account(
         account_id=row["account_id"],
         currency=row["currency"],
@@ -88,7 +103,12 @@ def account_from(row: Mapping[str, Any]) -> Account:
         day_start_balance=row["day_start_balance"],
         day_realized=row["day_realized"],
         timeline_at=row["timeline_at"],
-        limits=row["limits"],
+        limits=limits,
+        kind=row["kind"],
+        symbol_map=row["symbol_map"],
+        starting_cash=row["starting_cash"],
+        broker_equity=row["broker_equity"],
+        defaults=NO_DEFAULTS if row["default_lot_size"] is None else UserDefaults(*(row[name] for name in UserDefaults.__slots__)),
     )
 
 
@@ -146,10 +166,10 @@ def position_from(row: Mapping[str, Any]) -> Position:
     return Position(**values)
 
 
-async def _strategies(connection: asyncpg.Connection, account_id: UUID, signals: Sequence[Signal]) -> dict[UUID, Strategy]:
-    if not signals:
+async def _strategies(connection: asyncpg.Connection, account_id: UUID, strategy_ids: set[UUID]) -> dict[UUID, Strategy]:
+    if not strategy_ids:
         return {}
-    rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list({s.strategy_id for s in signals}))
+    rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list(strategy_ids))
     return {row["strategy_id"]: _strategy(account_id, row) for row in rows}
 
 
@@ -176,11 +196,14 @@ async def _entry_times(
     return times
 
 
-async def _quotes(connection: asyncpg.Connection, symbols: Iterable[str]) -> dict[str, Quote]:
+async def _quotes(connection: asyncpg.Connection, symbols: Iterable[str], own: UUID | None) -> dict[str, Quote]:
+    """The newest prices; of the account ``own`` also those that its own agent told, where they are newer."""
     wanted = list(symbols)
     if not wanted:
         return {}
     rows = await connection.fetch(SQL.quotes_of.sql, wanted)
+    if own is not None:
+        rows = sorted([*rows, *await own_quotes(connection, own, wanted)], key=lambda row: row["quoted_at"])
     return {
         row["symbol"]: Quote(
             symbol=row["symbol"],

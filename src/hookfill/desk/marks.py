@@ -6,7 +6,10 @@ from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
-from hookfill.desk.model import Order, Step
+from hookfill.desk.flight import Abroad
+from hookfill.desk.model import NO_MOVES, Step
+from hookfill.desk.rows import Order
+from hookfill.desk.submit import send_due_exit
 from hookfill.desk.trade import PAPER, Price, Ticket, reduce
 from hookfill.exits.evaluate import on_bar, on_price
 from hookfill.exits.model import BarOutcome, Exit
@@ -16,31 +19,41 @@ from hookfill.orders.model import Side
 from hookfill.positions.model import Position
 
 
-def mark(book: Book, price: Candle | Quote) -> Step | None:
-    """All positions in the symbol after a closed bar or a bare price; None when that changes none of them."""
+def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Step | None:
+    """All positions in the symbol after a closed bar or a bare price; None when that changes none of them.
+
+    Args:
+        abroad: what is known of the account's dealings at its broker, which then is asked to leave a position; None: on paper.
+    """
     held = book.in_symbol(price.symbol)
     if not held:
         return None
     instrument = instrument_for(price.symbol)
     if isinstance(price, Candle):
         outcomes = [on_bar(position, price, book.exit_rules(position), instrument) for position in held]
-        return _step(book, held, outcomes, price.closes_at)
+        return _step(book, abroad, held, outcomes, price.closes_at)
     outcomes = [on_price(position, price.price, price.at, book.exit_rules(position), instrument) for position in held]
-    return _step(book, held, outcomes, price.at)
+    return _step(book, abroad, held, outcomes, price.at)
 
 
-def _step(book: Book, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
+def _step(book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
     account = book.account
     changed: list[Position] = []
     orders: list[Order] = []
+    moves = NO_MOVES
     for before, outcome in zip(held, outcomes, strict=True):
         after = outcome.position
-        if outcome.exit is not None:
+        if outcome.exit is not None and abroad is not None:
+            sent = send_due_exit(book, abroad, after, outcome.exit)
+            if sent is not None:
+                after, moves = sent.positions[0], moves + sent.moves
+                orders += sent.orders
+        elif outcome.exit is not None:
             account, after, order = _leave(roll_day(account, at), after, outcome.exit)
             orders.append(order)
         if after is not before:
             changed.append(after)
-    return Step(account=account, positions=tuple(changed), orders=tuple(orders)) if changed else None
+    return Step(account=account, positions=tuple(changed), orders=tuple(orders), moves=moves) if changed else None
 
 
 def _leave(account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:

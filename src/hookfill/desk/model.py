@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from hookfill.accounts.model import Account, Strategy
+from hookfill.desk.flight import Abroad, Moves
+from hookfill.desk.rows import Order
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.model import Position
 from hookfill.risk.model import Halt, Limits
@@ -18,6 +20,9 @@ MAX_ATTEMPTS = 3
 
 STUDY_BARS = 300
 """How many closed bars an engine sees: enough for an EMA of 200 to have forgotten its start."""
+
+NO_MOVES = Moves()
+"""Nothing happened at a broker."""
 
 PositionKey = tuple[UUID, str]
 """Strategy and symbol: a strategy holds at most one position in a symbol."""
@@ -55,6 +60,7 @@ class Situation:
         studies: bars per (symbol, timeframe) for engines, oldest first: at least the last ``STUDY_BARS`` before each signal.
         horizon: prices up to here are taken into account (UTC).
         unusable: pending signals whose alert can be read but not acted on.
+        abroad: what is on its way at the account's broker; None for an account that trades on paper.
     """
 
     account: Account
@@ -70,54 +76,15 @@ class Situation:
     studies: Mapping[tuple[str, str], tuple[Candle, ...]]
     horizon: datetime
     unusable: tuple[UnusableSignal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One fill, ready to be stored; the bar's bounds are those of the price it was made at."""
-
-    fill_id: UUID
-    order_id: UUID
-    position_id: UUID
-    symbol: str
-    side: str
-    quantity: Decimal
-    price: Decimal
-    multiplier: Decimal
-    commission: Decimal
-    realized_pnl: Decimal
-    bar_low: Decimal | None
-    bar_high: Decimal | None
-    price_source: str
-    filled_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One order, ready to be stored, with the fills it got."""
-
-    order_id: UUID
-    client_order_id: str
-    signal_id: UUID | None
-    position_id: UUID
-    strategy_id: UUID
-    symbol: str
-    side: str
-    order_type: str
-    purpose: str
-    exit_reason: str | None
-    quantity: Decimal
-    stop_price: Decimal | None
-    status: str
-    as_of: datetime
-    fills: tuple[Fill, ...]
+    abroad: Abroad | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of a signal.
 
-    ``status`` is terminal, or ``pending`` when handling it raised and it shall be tried again in ``attempts`` squared seconds.
+    ``status`` is terminal; or ``approved`` while its orders are at a broker; or ``pending`` when handling it raised and it shall be
+    tried again in ``attempts`` squared seconds.
     """
 
     signal_id: UUID
@@ -156,14 +123,22 @@ class Step:
     halts: tuple[NewHalt, ...] = ()
     entry_of: UUID | None = None
     entry_at: datetime | None = None
+    moves: Moves = NO_MOVES
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The rows to write for one account; ``positions`` are those that changed."""
+    """The rows to write for one account; ``positions`` are those that changed, ``equity`` is what the account is worth after it."""
 
     account: Account
     verdicts: tuple[Verdict, ...]
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     halts: tuple[NewHalt, ...]
+    equity: Decimal = Decimal(0)
+    moves: Moves = NO_MOVES
+    is_first_balance: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self.verdicts or self.positions or self.moves or self.is_first_balance)

@@ -10,8 +10,12 @@ FROM positions JOIN quotes USING (symbol)
 WHERE positions.status <> 'closed' AND least(quotes.quoted_at, :horizon::timestamptz) > positions.marked_until;
 
 -- name: lock_account^
--- The account's lock: held until commit; a dead worker's is gone with its connection.
-SELECT * FROM accounts WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
+-- The account's lock, held until commit (a dead worker's is gone with its connection), and what its user has set.
+SELECT accounts.*, clock_timestamp() AS database_now, daily_loss_limit_pct, max_spread, default_lot_size, stop_loss_pips,
+       take_profit_pips
+FROM accounts LEFT JOIN user_settings USING (user_id)
+WHERE account_id = :account_id::uuid
+FOR UPDATE OF accounts SKIP LOCKED;
 
 -- name: pending_signals
 -- In order of arrival.
@@ -81,7 +85,7 @@ WITH decided AS (
         error_message = v.error_message, fill_price = v.fill_price,
         broker_order_id = v.order_id::text, attempts = v.attempts, decided_at = clock_timestamp(),
         retry_at = CASE WHEN v.status = 'pending' THEN clock_timestamp() + make_interval(secs => v.attempts ^ 2) END,
-        resolved_at = CASE WHEN v.status <> 'pending' THEN clock_timestamp() END
+        resolved_at = CASE WHEN v.status NOT IN ('pending', 'approved') THEN clock_timestamp() END
     FROM unnest(
         :signal_ids::uuid[], :statuses::text[], :reasons::text[], :error_messages::text[], :fill_prices::numeric[],
         :order_ids::uuid[], :attempts::smallint[], :asked_symbols::text[], :asked_actions::text[], :alerts::text[]
@@ -96,35 +100,40 @@ WITH decided AS (
 ), ordered AS (
     INSERT INTO orders (
         account_id, order_id, client_order_id, signal_id, position_id, strategy_id, symbol, side, order_type, purpose, exit_reason,
-        quantity, stop_price, status, filled_quantity, average_fill_price, as_of
+        quantity, stop_price, status, broker_order_id, filled_quantity, average_fill_price, as_of
     )
     SELECT :account_id::uuid, o.*
     FROM unnest(
         :o_order_ids::uuid[], :o_client_order_ids::text[], :o_signal_ids::uuid[], :o_position_ids::uuid[],
         :o_strategy_ids::uuid[], :o_symbols::text[], :o_sides::text[], :o_order_types::text[], :o_purposes::text[],
         :o_exit_reasons::text[], :o_quantities::numeric[], :o_stop_prices::numeric[], :o_statuses::text[],
-        :o_filled_quantities::numeric[], :o_average_prices::numeric[], :o_as_ofs::timestamptz[]
+        :o_broker_order_ids::text[], :o_filled_quantities::numeric[], :o_average_prices::numeric[], :o_as_ofs::timestamptz[]
     ) AS o
 ), filled AS (
     INSERT INTO fills (
         account_id, fill_id, order_id, position_id, symbol, side, quantity, price, multiplier, commission, realized_pnl, bar_low,
-        bar_high, price_source, filled_at
+        bar_high, price_source, filled_at, adjustment
     )
     SELECT :account_id::uuid, f.*
     FROM unnest(
         :f_fill_ids::uuid[], :f_order_ids::uuid[], :f_position_ids::uuid[], :f_symbols::text[], :f_sides::text[],
         :f_quantities::numeric[], :f_prices::numeric[], :f_multipliers::numeric[], :f_commissions::numeric[],
         :f_realized_pnls::numeric[], :f_bar_lows::numeric[], :f_bar_highs::numeric[], :f_price_sources::text[],
-        :f_filled_ats::timestamptz[]
+        :f_filled_ats::timestamptz[], :f_adjustments::numeric[]
     ) AS f
 ), halted AS (
     INSERT INTO halts (account_id, halt_id, scope, strategy_id, reduce_only, reason, created_at)
     SELECT :account_id::uuid, h.halt_id, 'strategy', h.strategy_id, true, h.reason, h.created_at
     FROM unnest(:h_halt_ids::uuid[], :h_strategy_ids::uuid[], :h_reasons::text[], :h_ats::timestamptz[])
         AS h (halt_id, strategy_id, reason, created_at)
+), pointed AS (
+    INSERT INTO equity_points (account_id, at, equity, balance, cash)
+    SELECT :account_id::uuid, :point_at::timestamptz, :equity::numeric, :balance::numeric, :cash::numeric
+    WHERE :point_at::timestamptz IS NOT NULL
+    ON CONFLICT (account_id, at) DO UPDATE SET equity = excluded.equity, balance = excluded.balance, cash = excluded.cash
 )
 UPDATE accounts
-SET cash = :cash::numeric, balance = :balance::numeric, day = :day::date, day_start_balance = :day_start_balance::numeric,
+SET starting_cash = :starting_cash::numeric, cash = :cash::numeric, balance = :balance::numeric, day = :day::date, day_start_balance = :day_start_balance::numeric,
     day_realized = :day_realized::numeric, timeline_at = :timeline_at::timestamptz
 WHERE account_id = :account_id::uuid;
 

@@ -1,7 +1,8 @@
 -- name: accounts_now
 -- A user's accounts, the default one first, and what time it is: the simulated clock's, where there is one.
-SELECT accounts.*, coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now_at
-FROM accounts
+SELECT accounts.*, coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now_at, daily_loss_limit_pct, max_spread,
+       default_lot_size, stop_loss_pips, take_profit_pips
+FROM accounts LEFT JOIN user_settings USING (user_id)
 WHERE user_id = :user_id::uuid
 ORDER BY is_default DESC, created_at, account_id;
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import PaperModel, commission
-from hookfill.desk.model import Fill, Order
+from hookfill.desk.rows import Fill, Order
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import ORDER
 from hookfill.market.instruments import instrument_for
@@ -53,14 +53,15 @@ class Ticket:
         return derived_id(self.at, self.client_order_id)
 
 
-def pay(account: Account, side: Side, quantity: Decimal, price: Decimal, instrument: Instrument, realized: Decimal) -> Account:
+def pay(account: Account, fill: Fill) -> Account:
     """The account after a fill: cash moves by the full notional, balance and the day by what was realised net of commission."""
-    fee = commission(quantity, instrument, PAPER)
+    net = fill.realized_pnl - fill.commission
+    paid = cash_change(Side(fill.side), fill.quantity, fill.price, fill.multiplier, fill.commission)
     return replace(
         account,
-        cash=account.cash + cash_change(side, quantity, price, instrument.multiplier, fee),
-        balance=account.balance + realized - fee,
-        day_realized=account.day_realized + realized - fee,
+        cash=account.cash + paid + fill.adjustment,
+        balance=account.balance + net,
+        day_realized=account.day_realized + net,
     )
 
 
@@ -112,4 +113,4 @@ def reduce(
     fee = commission(quantity, instrument, PAPER)
     after, realized = apply_fill(position, side, quantity, price.value, fee, at=ticket.at, exit_reason=ticket.exit_reason)
     order = filled_order(ticket, position.position_id, side, quantity, price, realized, instrument)
-    return pay(account, side, quantity, price.value, instrument, realized), after, order
+    return pay(account, order.fills[0]), after, order

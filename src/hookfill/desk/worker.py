@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from hookfill.desk.abroad import SQL as ABROAD
 from hookfill.desk.apply import apply
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
@@ -22,6 +23,7 @@ from hookfill.kernel.clock import EPOCH, utc_now
 POLL_SECONDS = 1.0
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
+RESULTS_CHANNEL = "hookfill_results"
 _LOG = structlog.get_logger("hookfill.desk")
 _UNREACHABLE = (
     OSError,
@@ -56,11 +58,13 @@ class Worker:
         self._slots = asyncio.Semaphore(concurrency)
         self._wake = asyncio.Event()
         self._prices_moved = True
+        self._news_came = True
         self._stopping = False
 
-    def wake(self, *, prices: bool = False) -> None:
-        """There may be work: pending signals, or newer prices."""
+    def wake(self, *, prices: bool = False, news: bool = False) -> None:
+        """There may be work: pending signals, newer prices, or news from a broker."""
         self._prices_moved = self._prices_moved or prices
+        self._news_came = self._news_came or news
         self._wake.set()
 
     def stop(self) -> None:
@@ -77,7 +81,7 @@ class Worker:
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
                 except TimeoutError:
-                    self._prices_moved = True  # the poll looks at everything
+                    self._prices_moved = self._news_came = True  # the poll looks at everything
                 self._wake.clear()
                 try:
                     await self.work_off()
@@ -101,16 +105,23 @@ class Worker:
                     return done
                 done += sum(results)
         except Exception:
-            self._prices_moved = True  # what was found may be undone; a steady stream of signals must not hide it from the poll
+            self._prices_moved = self._news_came = (
+                True  # what was found may be undone; a steady stream of signals must not hide it from the poll
+            )
             raise
         return done
 
     async def _accounts_with_work(self) -> set[UUID]:
         look_at_prices, self._prices_moved = self._prices_moved, False
+        look_at_news, self._news_came = self._news_came, False
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(SQL.accounts_with_signals.sql)
             if look_at_prices:
-                rows += await connection.fetch(SQL.accounts_with_prices.sql, await self._now(connection))
+                now = await self._now(connection)
+                rows += await connection.fetch(SQL.accounts_with_prices.sql, now)
+                rows += await connection.fetch(ABROAD.accounts_with_own_prices.sql, now)
+            if look_at_news:
+                rows += await connection.fetch(ABROAD.accounts_with_news.sql)
         return {row["account_id"] for row in rows}
 
     async def _now(self, connection: asyncpg.Connection) -> datetime:
@@ -140,7 +151,7 @@ class Worker:
             situation = await gather(connection, row, now, most_signals)
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
             outcome = fold(situation)
-            if not (outcome.verdicts or outcome.positions):
+            if not outcome:
                 return False
             await apply(connection, outcome)
             return True
@@ -179,6 +190,7 @@ class Worker:
                 connection.add_termination_listener(lambda *_, gone=gone: gone.set())
                 await connection.add_listener(SIGNALS_CHANNEL, lambda *_: self.wake())
                 await connection.add_listener(PRICES_CHANNEL, lambda *_: self.wake(prices=True))
+                await connection.add_listener(RESULTS_CHANNEL, lambda *_: self.wake(news=True))
                 try:
                     await gone.wait()
                 finally:

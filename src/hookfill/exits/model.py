@@ -55,6 +55,10 @@ class ExitReason(StrEnum):
     MAX_HOLD = "max_hold"
     SIGNAL = "signal"
     """An alert asked for it."""
+    STOP_OUT = "stop_out"
+    """The broker closed it for want of margin."""
+    MANUAL = "manual"
+    """It was closed by hand at the terminal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ ORDER = lifecycle(
     "order",
     {
         "created": "submitting denied filled",
-        "submitting": "working unknown rejected partially_filled filled cancelled",
+        "submitting": "working unknown rejected partially_filled filled cancelled expired",
         "unknown": "working rejected partially_filled filled cancelled expired",
         "working": "partially_filled filled cancelled expired rejected",
         "partially_filled": "partially_filled filled cancelled expired",
@@ -80,7 +80,8 @@ ORDER = lifecycle(
         "expired": "",
     },
 )
-POSITION = lifecycle("position", {"open": "closing closed", "closing": "closed", "closed": ""})
+POSITION = lifecycle("position", {"open": "closing closed", "closing": "open closed", "closed": ""})
+"""A closing position is open again when the order that was to close it did not fill, or filled in part."""
 JOB = lifecycle(
     "job",
     {

@@ -67,6 +67,11 @@ class Reason(StrEnum):
     OPPOSITE_IGNORED = "opposite_ignored"
     NO_POSITION = "no_position"
     ALREADY_AT_TARGET = "already_at_target"
+    # Brokers.
+    JOB_EXPIRED = "job_expired"
+    JOB_CANCELLED = "job_cancelled"
+    BROKER_REJECTED = "broker_rejected"
+    BROKER_UNSUPPORTED = "broker_unsupported"
     # Handling.
     DEAD_LETTERED = "dead_lettered"
 
@@ -163,6 +168,14 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.NO_POSITION: Meaning("There is no position to close.", "Nothing to do: the account is flat."),
     Reason.ALREADY_AT_TARGET: Meaning("The position is what the alert asks for already.", "Nothing to do."),
+    Reason.JOB_EXPIRED: Meaning(
+        "The order was not begun in time.", "See that the account's agent is online and its terminal connected."
+    ),
+    Reason.JOB_CANCELLED: Meaning("The order was cancelled before it was begun.", "Send the alert again if you still want it."),
+    Reason.BROKER_REJECTED: Meaning("The broker did not fill the order.", "See the broker's answer and the terminal's journal."),
+    Reason.BROKER_UNSUPPORTED: Meaning(
+        "Orders can't be sent to this kind of account yet.", "Use a paper or a MetaTrader account for the strategy."
+    ),
     Reason.DEAD_LETTERED: Meaning("Handling the signal failed repeatedly.", "Read the traceback in its story and report it."),
 }
 

@@ -16,6 +16,7 @@ FROM (
     UNION ALL SELECT account_id, fill_id, 'fill' FROM fills
     UNION ALL SELECT account_id, position_id, 'position' FROM positions
     UNION ALL SELECT account_id, strategy_id, 'strategy' FROM strategies
+    UNION ALL SELECT account_id, job_id, 'job' FROM jobs
 ) r
 WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = r.account_id)
 LIMIT $1;
@@ -75,10 +76,15 @@ WHERE (status = ANY ($2::text[])) <> (resolved_at IS NOT NULL)
 LIMIT $1;
 
 -- name: signals_are_decided_soon
--- No signal waits longer than a minute for its decision.
+-- No signal waits longer than a minute for its decision, unless an order of its strategy is at a broker.
 SELECT account_id, signal_id AS id, 'waits since ' || created_at AS finding
 FROM signals
 WHERE status = 'pending' AND created_at < clock_timestamp() - interval '60 seconds'
+  AND NOT EXISTS (
+      SELECT FROM orders o
+      WHERE o.account_id = signals.account_id AND o.strategy_id = signals.strategy_id
+        AND o.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled')
+  )
 LIMIT $1;
 
 -- name: executed_signals_have_orders
@@ -201,11 +207,11 @@ WHERE a.balance <> a.starting_cash + f.realized
 LIMIT $1;
 
 -- name: cash_adds_up
--- An account's cash is its starting cash less what its fills cost at full notional, less commissions.
+-- An account's cash is its starting cash less what its fills cost at full notional, less commissions; and what brokers adjusted.
 SELECT a.account_id, a.account_id AS id, 'cash ' || a.cash || ', fills leave ' || a.starting_cash - f.paid AS finding
 FROM accounts a
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(CASE WHEN side = 'buy' THEN 1 ELSE -1 END * quantity * price * multiplier + commission), 0) AS paid
+    SELECT coalesce(sum(CASE WHEN side = 'buy' THEN 1 ELSE -1 END * quantity * price * multiplier + commission - adjustment), 0) AS paid
     FROM fills WHERE fills.account_id = a.account_id
 ) f
 WHERE a.cash <> a.starting_cash - f.paid
@@ -233,4 +239,54 @@ WHERE o.purpose = 'entry'
     OR (h.scope = 'symbol' AND h.symbol = o.symbol))
   AND o.as_of > h.created_at
   AND (h.lifted_at IS NULL OR o.created_at < h.lifted_at)
+LIMIT $1;
+
+-- name: jobs_have_orders
+-- Every job that trades carries out one order of its account, and every order has at most one job.
+SELECT j.account_id, j.job_id AS id,
+       CASE WHEN count(o.order_id) = 0 THEN 'its order is missing' ELSE 'its order has another job as well' END AS finding
+FROM jobs j
+LEFT JOIN orders o ON o.account_id = j.account_id AND o.order_id = j.order_id
+LEFT JOIN jobs other ON other.account_id = j.account_id AND other.order_id = j.order_id AND other.job_id <> j.job_id
+WHERE j.order_id IS NOT NULL
+GROUP BY j.account_id, j.job_id
+HAVING count(o.order_id) = 0 OR count(other.job_id) > 0
+LIMIT $1;
+
+-- name: jobs_and_orders_agree
+-- A job that is booked has an order at its end, filled only if the job was completed; and no ended order has a job to do.
+SELECT j.account_id, j.job_id AS id, 'the job is ' || j.status || ', its order ' || o.status AS finding
+FROM jobs j
+JOIN orders o ON o.account_id = j.account_id AND o.order_id = j.order_id
+WHERE (j.settled_at IS NOT NULL AND o.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled'))
+   OR (j.settled_at IS NOT NULL AND j.status <> 'completed' AND o.filled_quantity > 0)
+   OR (j.status IN ('pending', 'running') AND o.status NOT IN ('created', 'submitting', 'unknown', 'working', 'partially_filled'))
+LIMIT $1;
+
+-- name: approved_signals_have_orders_in_flight
+-- A signal that is approved and not resolved has an order at a broker, and an order there belongs to an approved signal or an exit.
+SELECT s.account_id, s.signal_id AS id, 'approved, and none of its orders is in flight' AS finding
+FROM signals s
+WHERE s.status = 'approved' AND NOT EXISTS (
+    SELECT FROM orders o
+    WHERE o.account_id = s.account_id AND o.signal_id = s.signal_id
+      AND o.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled')
+)
+UNION ALL
+SELECT o.account_id, o.order_id, 'in flight, and its signal is ' || s.status
+FROM orders o
+JOIN signals s ON s.account_id = o.account_id AND s.signal_id = o.signal_id
+WHERE o.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled') AND s.status <> 'approved'
+LIMIT $1;
+
+-- name: closing_positions_have_an_exit
+-- A position is closing exactly while an order that leaves it is at a broker.
+SELECT p.account_id, p.position_id AS id, 'it is ' || p.status || ', exits in flight: ' || o.exits AS finding
+FROM positions p
+CROSS JOIN LATERAL (
+    SELECT count(*) AS exits FROM orders
+    WHERE orders.account_id = p.account_id AND orders.position_id = p.position_id AND orders.purpose = 'exit'
+      AND orders.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled')
+) o
+WHERE (p.status = 'closing') <> (o.exits > 0)
 LIMIT $1;

@@ -66,6 +66,7 @@ def size_entry(
     stop_price: Decimal | None,
     equity: Decimal,
     risk_override_pct: Decimal | None = None,
+    default_quantity: Decimal | None = None,
 ) -> Sized:
     """The size of an entry; the alert's own quantity wins over the strategy's rule.
 
@@ -77,12 +78,13 @@ def size_entry(
         stop_price: where the position would be stopped; needed by ``risk_percent`` only.
         equity: of the account, in its currency.
         risk_override_pct: replaces the rule's percent in mode ``risk_percent``.
+        default_quantity: the user's own size where neither the alert nor the strategy names one; None: the instrument's.
     """
     if alert_quantity is not None:
         return _to_lots(alert_quantity, f"The alert asks for {plain(alert_quantity)}", instrument)
     match rule.mode:
         case SizingMode.FIXED:
-            return _fixed(rule, instrument)
+            return _fixed(rule, instrument, default_quantity)
         case SizingMode.EQUITY_PERCENT:
             return _by_equity(rule, instrument, price, equity)
         case SizingMode.RISK_PERCENT:
@@ -105,11 +107,11 @@ def size_exit(quantity: Decimal, held: Decimal, instrument: Instrument) -> Sized
     return _to_lots(quantity, f"{plain(quantity)} of the {plain(held)} held", instrument, least=instrument.lot_step)
 
 
-def _fixed(rule: SizingRule, instrument: Instrument) -> Sized:
+def _fixed(rule: SizingRule, instrument: Instrument, default: Decimal | None) -> Sized:
     if rule.quantity is not None:
         return _to_lots(rule.quantity, f"The strategy's fixed size is {plain(rule.quantity)}", instrument)
-    smallest = max(DEFAULT_QUANTITY[instrument.kind], instrument.min_quantity)
-    return _to_lots(smallest, f"Neither the alert nor the strategy names a size; the default is {plain(smallest)}", instrument)
+    usual = max(DEFAULT_QUANTITY[instrument.kind], instrument.min_quantity) if default is None else default
+    return _to_lots(usual, f"Neither the alert nor the strategy names a size; the default is {plain(usual)}", instrument)
 
 
 def _by_equity(rule: SizingRule, instrument: Instrument, price: Decimal, equity: Decimal) -> Sized:

@@ -55,6 +55,11 @@ class MadeFill(Protocol):
         ...
 
     @property
+    def adjustment(self) -> Decimal:
+        """What a broker's own figure for the realised profit adds, in account currency."""
+        ...
+
+    @property
     def bar_low(self) -> Decimal | None:
         """The low of the bar that its price came from, None if it came from none."""
         ...
@@ -124,7 +129,7 @@ def check_ledger(
     _check_quantities(before, after, made)
     for position in after.values():
         _check_position(position)
-    effect = sum((cash_change(Side(f.side), f.quantity, f.price, f.multiplier, f.commission) for f in made), ZERO)
+    effect = sum((cash_change(Side(f.side), f.quantity, f.price, f.multiplier, f.commission) + f.adjustment for f in made), ZERO)
     if cash_before + effect != cash_after:
         _broken(f"cash went from {cash_before:f} to {cash_after:f} while the fills change it by {effect:f}")
 

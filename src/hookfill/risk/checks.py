@@ -53,11 +53,11 @@ def signal_stale(entry: Entry) -> CheckResult:
 
 
 def currency_unsupported(entry: Entry) -> CheckResult:
-    """The instrument is quoted in the account's currency; there is no conversion."""
+    """The instrument is quoted in the account's currency; there is no conversion. A broker converts by itself."""
     quoted, own = entry.instrument.currency, entry.account_currency
-    return _result(
-        Reason.CURRENCY_UNSUPPORTED, quoted == own, f"{quoted} in an account of {own}", currency=quoted, account_currency=own
-    )
+    passed = quoted == own or entry.is_at_broker
+    detail = f"{quoted} in an account of {own}"
+    return _result(Reason.CURRENCY_UNSUPPORTED, passed, detail, currency=quoted, account_currency=own, **_left_to(entry))
 
 
 def market_closed(entry: Entry) -> CheckResult:
@@ -75,28 +75,38 @@ def outside_trading_window(entry: Entry) -> CheckResult:
 
 
 def price_missing(entry: Entry) -> CheckResult:
-    """There is a price to trade at."""
+    """There is a price to trade at; a broker has its own."""
     if entry.quote is None:
-        return _result(Reason.PRICE_MISSING, False, entry.symbol, price=None)
+        return _result(Reason.PRICE_MISSING, entry.is_at_broker, entry.symbol, price=None, **_left_to(entry))
     return _result(Reason.PRICE_MISSING, True, price=plain(entry.quote.price), source=entry.quote.source)
 
 
 def price_stale(entry: Entry) -> CheckResult:
-    """The quote is no older than three of its bars or the account's limit, whichever is longer."""
+    """The quote is no older than three of its bars or the account's limit, whichever is longer; a broker fills at its own."""
     if entry.quote is None:
         return _result(Reason.PRICE_STALE, True, age_seconds=None)
     age = (entry.now - entry.quote.at).total_seconds()
     bar_seconds = entry.quote.bar_seconds
     limit = max(Decimal(_FRESH_BARS * (bar_seconds or 0)), entry.limits.price_max_age_seconds)
     detail = f"{age:.0f} s old, at most {plain(limit)} s"
+    passed = Decimal(age) <= limit or entry.is_at_broker
     return _result(
-        Reason.PRICE_STALE, Decimal(age) <= limit, detail, age_seconds=age, limit_seconds=plain(limit), bar_seconds=bar_seconds
+        Reason.PRICE_STALE,
+        passed,
+        detail,
+        age_seconds=age,
+        limit_seconds=plain(limit),
+        bar_seconds=bar_seconds,
+        **_left_to(entry),
     )
 
 
 def daily_loss_limit_reached(entry: Entry) -> CheckResult:
     """Today's realised loss is below its share of the balance at the account's midnight."""
     percent, loss = entry.limits.daily_loss_limit_pct, -entry.day_realized
+    if entry.day_start_balance is None:
+        figures = {"realized_loss": plain(loss), "limit_pct": plain(percent), "day_start_balance": "unknown"}
+        return _result(Reason.DAILY_LOSS_LIMIT_REACHED, True, **figures)
     limit = entry.day_start_balance * percent / 100
     return _result(
         Reason.DAILY_LOSS_LIMIT_REACHED,
@@ -132,7 +142,9 @@ def max_position_size_exceeded(entry: Entry) -> CheckResult:
 
 def max_exposure_exceeded(entry: Entry) -> CheckResult:
     """Capital committed after the entry stays within the absolute limit and its share of equity, whichever is tighter."""
-    limit = min(entry.limits.max_exposure, entry.equity * entry.limits.max_exposure_pct / 100)
+    limit, share = entry.limits.max_exposure, entry.limits.max_exposure_pct
+    if entry.equity is not None:
+        limit = min(limit, entry.equity * share / 100)
     needed = needed_capital(entry)
     if needed is None:
         return _result(Reason.MAX_EXPOSURE_EXCEEDED, True, committed=plain(entry.committed), needed=None, limit=plain(limit))
@@ -186,7 +198,9 @@ def order_rate_exceeded(entry: Entry) -> CheckResult:
 
 
 def insufficient_buying_power(entry: Entry) -> CheckResult:
-    """Equity that is not committed yet covers what the entry needs."""
+    """Equity that is not committed yet covers what the entry needs; a broker checks its own margin."""
+    if entry.is_at_broker or entry.equity is None:
+        return _result(Reason.INSUFFICIENT_BUYING_POWER, True, **_left_to(entry))
     needed, available = needed_capital(entry), entry.equity - entry.committed
     if needed is None:
         return _result(Reason.INSUFFICIENT_BUYING_POWER, True, needed=None, available=plain(available))
@@ -195,8 +209,8 @@ def insufficient_buying_power(entry: Entry) -> CheckResult:
 
 
 def needed_capital(entry: Entry) -> Decimal | None:
-    """What the entry would commit at the quote, in account currency; None without a quote or a size."""
-    if entry.quote is None or entry.quantity is None:
+    """What the entry would commit at the quote, in account currency; None without a quote, a size or a rate of exchange."""
+    if entry.quote is None or entry.quantity is None or not entry.is_convertible:
         return None
     instrument = entry.instrument
     return committed_capital(
@@ -209,6 +223,11 @@ def _count(check: Reason, entry: Entry, count: int, limit: Decimal) -> CheckResu
     adds = entry.adds_to_position
     detail = f"{count} open, at most {plain(limit)}"
     return _result(check, adds or count + 1 <= limit, detail, positions=count, limit=plain(limit), adds_to_position=adds)
+
+
+def _left_to(entry: Entry) -> dict[str, str]:
+    """A figure that says that the broker decides this by itself."""
+    return {"decided_by": "broker"} if entry.is_at_broker else {}
 
 
 def _result(check: Reason, passed: bool, detail: str = "", /, **figures: str | int | float | bool | None) -> CheckResult:

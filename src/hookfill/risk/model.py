@@ -91,6 +91,9 @@ class Entry:
         orders_last_minute: entries of this strategy in the 60 s before now.
         day_start_balance, day_realized: the balance at the account's midnight and what was realised since, net of commissions.
         allowed_pairs: the symbols that the strategy may trade; None means all, an empty tuple none.
+        is_at_broker: it is filled at a broker that has a live price, its own margin check and its own account currency; the quote
+            is then an estimate. There, equity and day_start_balance are None until the broker has told its balance.
+        is_convertible: the instrument's amounts are in account currency, or a rate for them is known.
     """
 
     now: datetime
@@ -106,17 +109,19 @@ class Entry:
     quantity: Decimal | None = None
     resulting_quantity: Decimal | None = None
     account_currency: str = "USD"
-    equity: Decimal = Decimal(0)
+    equity: Decimal | None = Decimal(0)
     committed: Decimal = Decimal(0)
     open_positions: int = 0
     symbol_positions: int = 0
     adds_to_position: bool = False
     orders_last_minute: int = 0
-    day_start_balance: Decimal = Decimal(0)
+    day_start_balance: Decimal | None = Decimal(0)
     day_realized: Decimal = Decimal(0)
     allowed_pairs: tuple[str, ...] | None = None
     halts: tuple[Halt, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    is_at_broker: bool = False
+    is_convertible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
