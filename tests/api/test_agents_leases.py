@@ -197,7 +197,7 @@ async def test_a_trades_fields_are_found_where_other_clients_put_them(house: Hou
         {"fill_price": 1e16},
         {"fill_price": "NaN"},
         {"fill_price": True},
-        {"fill_price": 1.1, "filled_volume": 0.2},
+        {"fill_price": 1.1, "filled_volume": 1e13},
         {"fill_price": 1.1, "filled_volume": -0.1},
         {"fill_price": 1.1, "profit": 1e15},
         {"fill_price": 1.1, "executed_at": "yesterday"},

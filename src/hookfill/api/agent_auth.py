@@ -1,7 +1,7 @@
 """Which agent asks: its id and its key in two headers."""
 
 import hmac
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
@@ -9,11 +9,19 @@ from fastapi import Depends, HTTPException, Path, Request
 from fastapi.security import APIKeyHeader
 
 from hookfill.accounts.store import hash_secret
+from hookfill.api.answers import PROBLEMS
 from hookfill.api.auth import ACQUIRE_SECONDS
+from hookfill.api.models import Problem
 from hookfill.brokers.mt5.store import Agent, agent_by_id
 
 REFUSED = "Send the headers X-Agent-Id (the id in the path) and X-Agent-Key as pairing gave them; if they are right, pair anew."
 """The one answer to every wrong identity: it does not say what was wrong."""
+MACHINE_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    **PROBLEMS,
+    401: {"model": Problem, "description": "The id or the key is missing or wrong, or the agent was revoked: always this answer."},
+    413: {"model": Problem, "description": "The body is too large."},
+}
+"""What every route of agents may answer beside what it is asked for."""
 _NO_KEY = bytes(32)
 _ID = APIKeyHeader(name="X-Agent-Id", scheme_name="AgentId", auto_error=False, description="The agent's id, as in the path.")
 _KEY = APIKeyHeader(name="X-Agent-Key", scheme_name="AgentKey", auto_error=False, description="The key that pairing gave.")

@@ -7,16 +7,19 @@ tell more than this server understands.
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from hookfill.api.models import Model
+from hookfill.api.models import Amount, Model
 from hookfill.brokers.mt5.jobs import Presence
 from hookfill.brokers.mt5.model import JobResult, JobType
+from hookfill.brokers.mt5.reconcile import Kind
 from hookfill.kernel.money import MAX_PRICE, MAX_QUANTITY, PRICE_STEP, QUANTITY_STEP, as_price, decimal_from
 from hookfill.kernel.times import parse_time
+from hookfill.market.timeframes import normalize_timeframe
 
 MOST_ROWS = 2_000
 """Prices, positions or deals in one report."""
@@ -77,6 +80,12 @@ def _magic(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("it must be a whole number")  # noqa: TRY004 - pydantic reports only ValueError
     return value if -(2**63) <= value < 2**63 else None
+
+
+def _timeframe(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("send a timeframe such as M1, 5 or 1h")  # noqa: TRY004 - pydantic reports only ValueError
+    return normalize_timeframe(value)
 
 
 def _short(value: Any) -> Any:
@@ -254,3 +263,205 @@ class ResultAnswer(Model):
     status: Literal["ok"]
     job_status: str
     duplicate: bool
+
+
+class ReportedPrice(Sent):
+    """One symbol's bid and ask at the terminal."""
+
+    symbol: Symbol = Field(description="As the broker calls it.")
+    bid: Level
+    ask: Level
+    last: Level = None
+    time: Moment = Field(description="UTC: the broker's own time less its offset.")
+
+
+class PricesRequest(Sent):
+    """Prices of any number of symbols."""
+
+    prices: Annotated[list[ReportedPrice], Field(max_length=MOST_ROWS)]
+
+
+class PricesAnswer(Model):
+    """How many moved a quote; older, future and one-sided prices are ignored."""
+
+    accepted: int
+    ignored: int
+
+
+class ReportedAccount(Sent):
+    """What the terminal knows of its account."""
+
+    balance: Money
+    equity: Money
+    currency: Annotated[str, Field(max_length=16)]
+    login: Ticket | None = None
+    server: Annotated[str, Field(max_length=128)] | None = None
+    leverage: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    margin: Money | None = None
+    hedging: bool | None = Field(None, description="Whether positions of one symbol stand side by side; left out: they do.")
+
+
+class ReportedPosition(Sent):
+    """An open position at the terminal."""
+
+    ticket: Ticket
+    symbol: Symbol = Field(description="As the broker calls it.")
+    side: Side
+    volume: Volume = Field(description="In lots.")
+    price_open: Price
+    price_current: Level = None
+    sl: Level = None
+    tp: Level = None
+    profit: Money | None = None
+    magic: Magic = None
+    comment: Annotated[str, BeforeValidator(_short), Field(max_length=LONGEST_ERROR)] | None = None
+
+
+class ReportedDeal(Sent):
+    """What was dealt at the terminal without a job: a stop, a target, a stop-out, by hand."""
+
+    deal_id: Ticket
+    symbol: Symbol = Field(description="As the broker calls it.")
+    side: Side
+    volume: Volume
+    price: Price
+    magic: Magic = None
+    reason: Literal["stop_loss", "take_profit", "stop_out", "manual"]
+    profit: Money | None = None
+    time: Moment
+    position_id: Ticket | None = None
+
+
+class PositionsRequest(Sent):
+    """The terminal's account at one moment."""
+
+    taken_at: Moment
+    account: ReportedAccount
+    positions: Annotated[list[ReportedPosition], Field(max_length=MOST_ROWS)]
+    deals: Annotated[list[ReportedDeal], Field(max_length=MOST_ROWS)] = []
+
+
+class DifferenceAnswer(Model):
+    """One thing on which the broker and our books disagree."""
+
+    kind: Kind
+    symbol: str
+    magic: int | None = Field(description="The strategy's mark; null where positions of one symbol net.")
+    ours: Amount = Field(description="Lots in our books; negative is short.")
+    theirs: Amount = Field(description="Lots at the broker; negative is short.")
+    since: datetime
+    is_lasting: bool = Field(description="It has been there for two reports or ten seconds: an alarm is in force.")
+    text: str
+
+
+class PositionsAnswer(Model):
+    """Where the report differs from our books."""
+
+    differences: list[DifferenceAnswer]
+
+
+class BrokerPosition(Model):
+    """A position at the broker, in our symbols."""
+
+    ticket: str
+    symbol: str
+    side: Side
+    volume: Amount
+    price_open: Amount
+    price_current: Amount | None
+    sl: Amount | None
+    tp: Amount | None
+    profit: Amount | None
+    magic: int | None
+    comment: str | None
+    is_foreign: bool = Field(description="Opened by hand or by another program: shown, and not compared.")
+
+
+class Reconciliation(Model):
+    """What an agent last told of an account, and where it differs from our books."""
+
+    account_id: UUID
+    agent_id: UUID | None = Field(description="Who told it; null: nobody has yet.")
+    taken_at: datetime | None
+    account: dict[str, Any] | None = Field(description="balance, equity, currency and what else the terminal told.")
+    positions: list[BrokerPosition]
+    differences: list[DifferenceAnswer]
+
+
+class Alarm(Model):
+    """Something that a person should look at."""
+
+    id: UUID
+    account_id: UUID
+    kind: str = Field(description="reconciliation: broker and books differ; agent_offline: nobody works for the account.")
+    subject: str
+    text: str
+    raised_at: datetime
+    cleared_at: datetime | None = Field(description="When its reason was gone; null: it is in force.")
+
+
+class JobStatus(StrEnum):
+    """The states of a job's lifecycle."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class JobAnswer(Model):
+    """A job for an agent."""
+
+    id: UUID
+    account_id: UUID
+    job_type: JobType
+    status: JobStatus
+    input_data: dict[str, Any]
+    order_id: UUID | None = Field(description="The order that it carries out; null for questions.")
+    depends_on: UUID | None = Field(description="The job that must be completed first.")
+    attempts: int = Field(description="How often it was leased.")
+    leased_by: UUID | None = Field(description="The agent that had it last.")
+    leased_until: datetime | None
+    expires_at: datetime | None
+    result: dict[str, Any] | None = Field(description="What the agent told.")
+    error_message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class CandlesQuestion(Asked):
+    """Which bars the terminal shall send."""
+
+    symbol: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x20\x7f]+$")] = Field(
+        description="As you call it; the account's symbol map makes it the broker's."
+    )
+    timeframe: Annotated[str, BeforeValidator(_timeframe), WithJsonSchema({"type": "string"})] = Field(examples=["M5", "1h"])
+    since: Moment | None = Field(None, alias="from")
+    until: Moment | None = Field(None, alias="to")
+    limit: int = Field(500, ge=1, le=5_000)
+
+
+class Nothing(Asked):
+    """No input."""
+
+
+class AccountQuestion(Asked):
+    """A question that needs no input."""
+
+    job_type: Literal["get_positions", "get_account"]
+    input_data: Nothing = Nothing()
+
+
+class BarsQuestion(Asked):
+    """A question for bars."""
+
+    job_type: Literal["get_candles"]
+    input_data: CandlesQuestion
+
+
+class NewJob(Model):
+    """A question on its way to the terminal."""
+
+    job_id: UUID

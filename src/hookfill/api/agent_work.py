@@ -13,9 +13,10 @@ import structlog
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
-from hookfill.api.agent_auth import Caller, Calling, KnownAgent, check_agent
+from hookfill.api.agent_auth import MACHINE_PROBLEMS, Caller, Calling, KnownAgent, check_agent
 from hookfill.api.agent_models import HeartbeatAnswer, HeartbeatRequest, NextJob, NoJobs, ResultAnswer, ResultRequest
-from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
+from hookfill.api.agent_reports import feed_answer, keep_candles
+from hookfill.api.answers import NOT_FOUND, Json
 from hookfill.api.auth import ACQUIRE_SECONDS
 from hookfill.api.models import Problem
 from hookfill.api.strict_body import StrictRoute
@@ -36,12 +37,8 @@ ENDED = "The job was ended meanwhile ({status}) and takes no result: report your
 JOB_MISSING = "There is no job of this id for this agent: ask for the next one."
 
 _LOG = structlog.get_logger("hookfill.agents")
-_UNKNOWN: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "The id or the key is missing or wrong, or the agent was revoked: always this answer."},
-    413: {"model": Problem, "description": "The body is too large."},
-}
 _STALE: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "The lease is over: do not act on the job."}}
-router = APIRouter(prefix="/api/v1/agents", tags=["agents' own"], responses={**PROBLEMS, **_UNKNOWN}, route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1/agents", tags=["agents' own"], responses=MACHINE_PROBLEMS, route_class=StrictRoute)
 JobId = Annotated[UUID, Path(description="The job's id.", examples=["019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"])]
 Wait = Annotated[int, Query(ge=0, le=MOST_WAIT_SECONDS, description="Seconds to wait for a job if there is none now.")]
 
@@ -145,33 +142,42 @@ async def result(request: Request, agent: KnownAgent, job_id: JobId, told: Resul
 
     A job that was only looked for is answered ``completed`` if it was found at the terminal, else ``failed`` or ``expired``.
     """
-    async with request.app.state.pool.acquire(timeout=ACQUIRE_SECONDS) as connection, as_user(connection, agent.user_id):
-        job = await lock_job(connection, agent.account_id, job_id)
-        if job is None:
-            raise HTTPException(404, JOB_MISSING)
-        match fence(job, told.lease_token):
-            case Fence.STALE:
-                _LOG.warning("job_result_too_late", job_id=str(job_id), agent_id=str(agent.agent_id), status=told.status)
-                raise HTTPException(409, STALE)
-            case Fence.ENDED:
-                _LOG.warning("job_result_after_end", job_id=str(job_id), agent_id=str(agent.agent_id), status=told.status)
-                raise HTTPException(409, ENDED.format(status=job["status"]))
-            case Fence.DUPLICATE:
-                return Json({"status": "ok", "job_status": job["status"], "duplicate": True})
-            case Fence.ACCEPTED:
-                await _store(connection, agent, job, told)
-    return Json({"status": "ok", "job_status": told.status, "duplicate": False})
+    async with request.app.state.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        if told.status == "completed" and told.output_data and "candles" in told.output_data:
+            await keep_candles(connection, agent, job_id, told.output_data["candles"])
+        async with as_user(connection, agent.user_id):
+            return await _take_result(connection, agent, job_id, told)
+
+
+async def _take_result(connection: asyncpg.Connection, agent: Agent, job_id: UUID, told: ResultRequest) -> Json:
+    job = await lock_job(connection, agent.account_id, job_id)
+    if job is None:
+        raise HTTPException(404, JOB_MISSING)
+    match fence(job, told.lease_token):
+        case Fence.STALE:
+            _LOG.warning("job_result_too_late", job_id=str(job_id), agent_id=str(agent.agent_id), status=told.status)
+            raise HTTPException(409, STALE)
+        case Fence.ENDED:
+            _LOG.warning("job_result_after_end", job_id=str(job_id), agent_id=str(agent.agent_id), status=told.status)
+            raise HTTPException(409, ENDED.format(status=job["status"]))
+        case Fence.DUPLICATE:
+            return Json({"status": "ok", "job_status": job["status"], "duplicate": True})
+        case Fence.ACCEPTED:
+            await _store(connection, agent, job, told)
+            return Json({"status": "ok", "job_status": told.status, "duplicate": False})
 
 
 async def _store(connection: asyncpg.Connection, agent: Agent, job: Mapping[str, Any], told: ResultRequest) -> None:
     outcome = told.as_result()
-    lacking = shortcoming(JobType(job["job_type"]), job["input_data"], outcome)
+    lacking = shortcoming(JobType(job["job_type"]), outcome)
     if lacking is not None:
         raise _unusable(*lacking)
     stored = stored_result(outcome, job["created_at"], job["now"])
     if told.output_data is not None and job["order_id"] is None:
         stored["output_data"] = told.output_data
     await finish_job(connection, agent.account_id, job, told.status, stored, told.error_message)
+    if told.status == "completed" and told.output_data and job["job_type"] in ("get_positions", "get_account"):
+        await feed_answer(connection, agent, told.output_data)
 
 
 def _unusable(field: str, text: str) -> RequestValidationError:

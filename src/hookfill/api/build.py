@@ -9,13 +9,16 @@ from fastapi import FastAPI
 
 from hookfill.api import (
     account,
+    agent_reports,
     agent_work,
     agents,
+    alarms,
     answers,
     api_keys,
     doors,
     health,
     invitations,
+    jobs,
     orders,
     positions,
     signals,
@@ -77,7 +80,8 @@ def build_api(
     api.state.people = people or People()
     api.state.waking = waking or Waking(pool)
     answers.install(api)
-    for room in (signals, strategies, orders, positions, account, agents, agent_work, users, api_keys, invitations, health):
+    trading = (signals, strategies, orders, positions, account)
+    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api

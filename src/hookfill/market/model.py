@@ -48,7 +48,7 @@ class Quote:
 
     Attributes:
         at: when the price was true (a closed bar's close), UTC.
-        source: ``candle`` or ``alert``.
+        source: ``candle``, ``alert`` or ``agent`` (the middle of what a terminal bids and asks).
         bar_seconds: the length of the bar it came from; None when it came from no bar.
         low, high: that bar's bounds: a fill at this quote lies within them.
     """

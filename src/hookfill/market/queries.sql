@@ -40,3 +40,31 @@ WHERE quotes.quoted_at < excluded.quoted_at;
 
 -- name: announce_prices!
 SELECT pg_notify('hookfill_prices', '');
+
+-- name: move_prices$
+-- Prices that agents of the owner tell, for everybody; the newest wins. Returns how many moved.
+WITH moved AS (
+    INSERT INTO quotes (symbol, price, quoted_at, source)
+    SELECT * FROM unnest(:symbols::text[], :prices::numeric[], :quoted_ats::timestamptz[], :sources::text[])
+    ORDER BY 1
+    ON CONFLICT (symbol) DO UPDATE
+    SET price = excluded.price, quoted_at = excluded.quoted_at, source = excluded.source, bar_seconds = NULL, bar_low = NULL,
+        bar_high = NULL, updated_at = clock_timestamp()
+    WHERE quotes.quoted_at < excluded.quoted_at
+    RETURNING 1
+)
+SELECT count(*) FROM moved;
+
+-- name: move_account_prices$
+-- Prices that other agents tell: for their own account only; the newest wins. Returns how many moved.
+WITH moved AS (
+    INSERT INTO account_quotes (account_id, symbol, price, quoted_at, source)
+    SELECT :account_id::uuid, told.* FROM unnest(:symbols::text[], :prices::numeric[], :quoted_ats::timestamptz[], :sources::text[])
+        AS told (symbol, price, quoted_at, source)
+    ORDER BY told.symbol
+    ON CONFLICT (account_id, symbol) DO UPDATE
+    SET price = excluded.price, quoted_at = excluded.quoted_at, source = excluded.source, updated_at = clock_timestamp()
+    WHERE account_quotes.quoted_at < excluded.quoted_at
+    RETURNING 1
+)
+SELECT count(*) FROM moved;

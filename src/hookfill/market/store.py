@@ -5,10 +5,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
 
 import asyncpg
 
-from hookfill.market.model import Candle
+from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import bar_seconds
 from hookfill.postgres.sql import load
 
@@ -41,6 +43,35 @@ async def store_candles(connection: asyncpg.Connection, candles: Sequence[Candle
         conflicting = 0 if added == len(candles) else await connection.fetchval(SQL.count_conflicts.sql)
         await _move_quotes(connection, candles, known_at)
     return Stored(added, conflicting)
+
+
+async def move_prices(connection: asyncpg.Connection, quotes: Sequence[Quote]) -> int:
+    """Move the quotes that everybody shares to newer prices; workers are told. Returns how many moved.
+
+    Args:
+        quotes: prices that come from no bar, one per symbol.
+    """
+    moved: int = await connection.fetchval(SQL.move_prices.sql, *_columns_of(quotes))
+    if moved:
+        await connection.execute(SQL.announce_prices.sql)
+    return moved
+
+
+async def move_account_prices(connection: asyncpg.Connection, account_id: UUID, quotes: Sequence[Quote]) -> int:
+    """The same for the quotes that price one account only."""
+    moved: int = await connection.fetchval(SQL.move_account_prices.sql, account_id, *_columns_of(quotes))
+    if moved:
+        await connection.execute(SQL.announce_prices.sql)
+    return moved
+
+
+def _columns_of(quotes: Sequence[Quote]) -> tuple[list[str], list[Decimal], list[datetime], list[str]]:
+    return (
+        [quote.symbol for quote in quotes],
+        [quote.price for quote in quotes],
+        [quote.at for quote in quotes],
+        [quote.source for quote in quotes],
+    )
 
 
 def copy_text(candles: Sequence[Candle]) -> bytes:

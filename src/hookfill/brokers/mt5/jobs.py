@@ -1,9 +1,7 @@
 """The rules of jobs and agents: who is online, what may be begun, what a result may still change (pure)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -75,23 +73,10 @@ def judge_result(job: Standing, token: str) -> Fence:
     return Fence.DUPLICATE if job.has_result else Fence.ENDED
 
 
-def shortcoming(job_type: JobType, asked: Mapping[str, Any], result: JobResult) -> tuple[str, str] | None:
-    """Which field of a result can't be booked, and what to do; None if it can.
-
-    Args:
-        asked: the job's input data.
-        result: what the agent told.
-    """
-    if job_type not in TRADING or result.status != "completed":
-        return None
-    if result.fill_price is None:
+def shortcoming(job_type: JobType, result: JobResult) -> tuple[str, str] | None:
+    """Which field of a result can't be booked, and what to do; None if it can."""
+    if job_type in TRADING and result.status == "completed" and result.fill_price is None:
         return "fill_price", "A trade that was completed has a fill_price: send the volume-weighted price of its deals."
-    try:
-        volume = Decimal(str(asked.get("volume")))
-    except InvalidOperation:
-        return None
-    if result.filled_volume is not None and result.filled_volume > volume:
-        return "filled_volume", f"filled_volume must not exceed the {volume} lots that were asked for: send this job's deals only."
     return None
 
 

@@ -163,3 +163,140 @@ WITH held AS MATERIALIZED (
     RETURNING jobs.status
 )
 SELECT coalesce((SELECT 'done' FROM cancelled), (SELECT status FROM held));
+
+-- name: symbol_map^
+-- How an account's broker names symbols, and the database's time.
+SELECT symbol_map, clock_timestamp() AS now FROM accounts WHERE account_id = :account_id::uuid;
+
+-- name: note_account!
+-- What the broker says that the account is worth. Its currency is the account's too, until the first fill is booked in it.
+UPDATE accounts
+SET broker_balance = :balance::numeric, broker_equity = :equity::numeric, reported_at = clock_timestamp(),
+    currency = CASE
+        WHEN :currency::text ~ '^[A-Z]{3}$' AND NOT EXISTS (SELECT FROM fills WHERE fills.account_id = accounts.account_id)
+        THEN :currency::text ELSE currency
+    END
+WHERE account_id = :account_id::uuid;
+
+-- name: add_deals$
+-- What was dealt without a job of ours, once; a deal that a job's result names is that job's. Returns how many were new.
+WITH told AS (
+    SELECT * FROM jsonb_to_recordset(:deals::jsonb) AS deal (
+        deal_id text, symbol text, side text, quantity numeric, price numeric, magic bigint, reason text, profit numeric,
+        dealt_at timestamptz
+    )
+    WHERE NOT EXISTS (
+        SELECT FROM broker_deals AS known WHERE known.account_id = :account_id::uuid AND known.deal_id = deal.deal_id
+    )
+), own AS (
+    SELECT jsonb_array_elements_text(jobs.result -> 'deal_ids') AS deal_id
+    FROM jobs
+    WHERE jobs.account_id = :account_id::uuid AND jsonb_typeof(jobs.result -> 'deal_ids') = 'array' AND EXISTS (SELECT FROM told)
+), added AS (
+    INSERT INTO broker_deals (account_id, deal_id, symbol, side, quantity, price, magic, reason, profit, dealt_at)
+    SELECT DISTINCT ON (deal_id) :account_id::uuid, deal_id, symbol, side, quantity, price, magic, reason, profit, dealt_at
+    FROM told
+    WHERE deal_id NOT IN (SELECT deal_id FROM own)
+    ORDER BY deal_id
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) FROM added;
+
+-- name: our_positions
+SELECT strategy_id, symbol, quantity, stop_price FROM positions WHERE account_id = :account_id::uuid AND status <> 'closed';
+
+-- name: strategies_known
+-- Every strategy whose mark may be on a position.
+SELECT strategy_id FROM strategies WHERE account_id = :account_id::uuid
+UNION
+SELECT strategy_id FROM positions WHERE account_id = :account_id::uuid AND status <> 'closed';
+
+-- name: orders_moving
+-- What is being dealt just now.
+SELECT DISTINCT strategy_id, symbol FROM orders
+WHERE account_id = :account_id::uuid AND status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled');
+
+-- name: deals_moving
+-- What is being booked just now.
+SELECT DISTINCT broker_deals.magic, broker_deals.symbol, accounts.symbol_map
+FROM broker_deals JOIN accounts USING (account_id)
+WHERE broker_deals.account_id = :account_id::uuid AND broker_deals.settled_at IS NULL AND broker_deals.magic IS NOT NULL;
+
+-- name: lock_snapshot^
+SELECT agent_id, taken_at, account, positions, differences FROM broker_snapshots WHERE account_id = :account_id::uuid FOR UPDATE;
+
+-- name: keep_snapshot!
+INSERT INTO broker_snapshots (account_id, agent_id, taken_at, account, positions, differences)
+VALUES (
+    :account_id::uuid, :agent_id::uuid, :taken_at::timestamptz, :account::jsonb, :positions::jsonb, :differences::jsonb
+)
+ON CONFLICT (account_id) DO UPDATE
+SET agent_id = excluded.agent_id, taken_at = excluded.taken_at, account = excluded.account, positions = excluded.positions,
+    differences = excluded.differences;
+
+-- name: get_snapshot^
+-- An account of the caller's with what an agent last told of it, if one did.
+SELECT accounts.account_id, agent_id, taken_at, account, positions, differences
+FROM accounts LEFT JOIN broker_snapshots USING (account_id)
+WHERE accounts.account_id = :account_id::uuid;
+
+-- name: raise_alarm$
+-- Returns nothing when it is in force already.
+INSERT INTO alarms (account_id, alarm_id, kind, subject, text)
+VALUES (:account_id::uuid, :alarm_id::uuid, :kind::text, :subject::text, :text::text)
+ON CONFLICT (account_id, kind, subject) WHERE cleared_at IS NULL DO NOTHING
+RETURNING alarm_id;
+
+-- name: clear_alarms
+-- An account's alarms of a kind whose reason is gone.
+UPDATE alarms SET cleared_at = clock_timestamp()
+WHERE account_id = :account_id::uuid AND kind = :kind::text AND cleared_at IS NULL AND NOT subject = ANY (:subjects::text[])
+RETURNING subject;
+
+-- name: list_alarms
+-- The caller's alarms, newest first.
+SELECT alarm_id, account_id, kind, subject, text, raised_at, cleared_at FROM alarms
+WHERE account_id = ANY (:account_ids::uuid[])
+  AND (:in_force::boolean IS NULL OR (cleared_at IS NULL) = :in_force::boolean)
+ORDER BY raised_at DESC, alarm_id DESC
+LIMIT :limit::bigint OFFSET :offset::bigint;
+
+-- name: silent_accounts
+-- MetaTrader accounts with something to do or to lose, and no agent that gave a sign of life lately.
+SELECT connections.account_id, connections.label, jobs.are_waiting
+FROM broker_connections AS connections
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM jobs WHERE jobs.account_id = connections.account_id AND jobs.status IN ('pending', 'running')
+    ) AS are_waiting
+) AS jobs
+WHERE connections.kind = 'mt5'
+  AND NOT EXISTS (
+      SELECT FROM agents
+      WHERE agents.broker_connection_id = connections.broker_connection_id AND agents.revoked_at IS NULL
+        AND agents.heartbeat_at > clock_timestamp() - :silence::interval
+  )
+  AND (
+      jobs.are_waiting
+      OR EXISTS (
+          SELECT FROM positions WHERE positions.account_id = connections.account_id AND positions.status <> 'closed'
+      )
+  );
+
+-- name: clear_elsewhere!
+-- Of all accounts but these, as the installation.
+UPDATE alarms SET cleared_at = clock_timestamp()
+WHERE kind = :kind::text AND cleared_at IS NULL AND NOT account_id = ANY (:account_ids::uuid[]);
+
+-- name: expire_questions!
+-- A person's questions that no agent has taken in time; the desk sees to the jobs of orders.
+UPDATE jobs
+SET status = 'expired', finished_at = clock_timestamp(), error_message = 'no agent took it in time: look whether one is online'
+WHERE status = 'pending' AND order_id IS NULL AND expires_at <= clock_timestamp();
+
+-- name: bars_asked_for^
+SELECT jobs.input_data, accounts.symbol_map, clock_timestamp() AS now
+FROM jobs JOIN accounts USING (account_id)
+WHERE jobs.account_id = :account_id::uuid AND jobs.job_id = :job_id::uuid AND jobs.job_type = 'get_candles'
+  AND jobs.status = 'running';
