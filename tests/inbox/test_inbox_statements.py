@@ -132,9 +132,9 @@ async def test_two_batches_with_the_same_keys_in_opposite_order_do_not_lock_each
         assert by_key == {delivery.gate_key: receipt.signal_id for delivery, receipt in zip(backward, receipts[1], strict=True)}
 
 
-async def test_a_decoy_is_a_commit_that_leaves_no_row(connection: asyncpg.Connection) -> None:
+async def test_a_decoy_is_a_commit_that_leaves_no_row(connection: asyncpg.Connection, make: Make) -> None:
     before = await connection.fetchval("SELECT pg_current_wal_flush_lsn()")
-    await store.commit_decoy(connection)
+    await store.commit_decoy(connection, [make(b"key"), make(None)])
     written = await connection.fetchval("SELECT pg_current_wal_flush_lsn() - $1::pg_lsn", before)
     assert written > 400  # a commit record was flushed, not only a snapshot read
     for table in ("messages", "signals", "gate"):

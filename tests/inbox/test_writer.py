@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -143,7 +144,7 @@ async def test_a_decoy_goes_through_a_commit_of_its_own_and_stores_nothing(
 ) -> None:
     await writer.submit(make(None))
     before = await connection.fetchval("SELECT pg_current_wal_flush_lsn()")
-    await writer.submit(None)
+    await writer.submit(replace(make(None), is_decoy=True))
     assert await connection.fetchval("SELECT pg_current_wal_flush_lsn() - $1::pg_lsn", before) > 400
     assert await connection.fetchval("SELECT count(*) FROM messages") == 1
 

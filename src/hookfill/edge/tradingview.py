@@ -6,13 +6,14 @@ resend.
 """
 
 import asyncio
+from uuid import UUID
 
 import structlog
 
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
 from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread
-from hookfill.inbox.model import NewSignal
+from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason
@@ -24,6 +25,8 @@ PREFIX = "/api/v1/webhooks/tv/"
 DOOR = "tradingview"
 _LOG = structlog.get_logger("hookfill.edge")
 _ANSWER = b'{"status":"ok"}'
+_NOWHERE = UUID(int=0)
+"""The strategy that unknown secrets seem to lead to."""
 
 
 def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
@@ -37,8 +40,10 @@ def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
 
 
 async def _ask(doors: Doors, request: http.Request, secret: str, answer: http.Answer) -> None:
-    """A secret that memory does not know: ask the database, while a decoy takes as long as storing would."""
-    decoy = asyncio.ensure_future(doors.writer.submit(None))
+    """A secret that memory does not know: ask the database, while a decoy goes the same way and takes as long as storing would."""
+    item = _item(doors, request, Destination(new_id(), _NOWHERE))
+    item.is_decoy = True
+    decoy = asyncio.ensure_future(doors.writer.submit(item))
     try:
         destination = await doors.secrets.find(secret)
         await decoy
@@ -53,6 +58,11 @@ async def _ask(doors: Doors, request: http.Request, secret: str, answer: http.An
 
 
 def _store(doors: Doors, request: http.Request, destination: Destination, answer: http.Answer) -> None:
+    doors.store(_item(doors, request, destination), answer, lambda _: _answer_ok(request, answer))
+
+
+def _item(doors: Doors, request: http.Request, destination: Destination) -> Delivery:
+    """What there is to store of a request."""
     item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
     if request.refusal is not None:
         refuse_unread(item, request)
@@ -63,7 +73,7 @@ def _store(doors: Doors, request: http.Request, destination: Destination, answer
         else:
             item.gate_key = key
             item.signal = NewSignal(new_id())
-    doors.store(item, answer, lambda _: _answer_ok(request, answer))
+    return item
 
 
 def _answer_ok(request: http.Request, answer: http.Answer) -> None:

@@ -27,6 +27,7 @@ class Delivery:
         state: ``processed``, ``received``, ``malformed`` or ``refused``; a duplicate is found out by the gate.
         gate_key: what makes it the same as another delivery of its account; None lets it pass unchecked.
         seen_us: ``as_of`` in microseconds since the epoch, for the gate.
+        is_decoy: it takes as long as any other and is not stored.
     """
 
     account_id: UUID
@@ -45,6 +46,7 @@ class Delivery:
     error: str | None = None
     gate_key: bytes | None = None
     signal: NewSignal | None = None
+    is_decoy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,9 @@ async def known_keys(connection: asyncpg.Connection, account_id: UUID, keys: Seq
     return {row["key"] for row in rows}
 
 
-async def commit_decoy(connection: asyncpg.Connection) -> None:
-    """Commit as much as one message costs, and store nothing."""
-    await connection.execute(SQL.commit_decoy.sql)
+async def commit_decoy(connection: asyncpg.Connection, decoys: Sequence[Delivery]) -> None:
+    """Commit as much as storing these would cost, and store nothing."""
+    await connection.fetch(SQL.commit_decoy.sql, _batch(decoys, _repeats(decoys)))
 
 
 async def skip_flush(connection: asyncpg.Connection) -> None:

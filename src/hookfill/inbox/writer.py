@@ -34,7 +34,7 @@ _LOG = structlog.get_logger("hookfill.inbox")
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Done = Callable[[Receipt | Exception], None]
 """What is called when a delivery is on disk, or when it is known that it could not be brought there."""
-_Waiting = tuple[Delivery | None, Done]
+_Waiting = tuple[Delivery, Done]
 _BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -47,7 +47,7 @@ class _Lane:
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
 
-    def put(self, delivery: Delivery | None, done: Done) -> None:
+    def put(self, delivery: Delivery, done: Done) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise SpoolFull("Too many messages wait for the database: slow down, or give the database more power.")
         self._waiting.append((delivery, done))
@@ -60,13 +60,12 @@ class _Lane:
             while self._waiting:
                 batch = self._take()
                 try:
-                    receipts = await self._write([delivery for delivery, _ in batch if delivery is not None])
+                    receipts = await self._write([delivery for delivery, _ in batch])
                 except Exception as error:
-                    outcomes: list[Receipt | Exception] = [error] * len(batch)
+                    self._writer.settle(batch, [error] * len(batch))
                 else:
                     stored = iter(receipts)
-                    outcomes = [_DECOY if delivery is None else next(stored) for delivery, _ in batch]
-                self._writer.settle(batch, outcomes)
+                    self._writer.settle(batch, [_DECOY if delivery.is_decoy else next(stored) for delivery, _ in batch])
 
     def _take(self) -> list[_Waiting]:
         """What waits, up to a batch; a key's genuine repeat (later than the window) must wait for the next one."""
@@ -74,29 +73,32 @@ class _Lane:
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < MAX_BATCH:
             delivery = self._waiting[0][0]
-            if delivery is not None and delivery.gate_key is not None:
+            if delivery.gate_key is not None:
                 key = (delivery.account_id, delivery.gate_key)
                 if delivery.seen_us - first_seen.setdefault(key, delivery.seen_us) > store.WINDOW_US:
                     break
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _write(self, deliveries: list[Delivery]) -> list[Receipt]:
+    async def _write(self, batch: list[Delivery]) -> list[Receipt]:
+        """Bring a batch to disk; receipts for all that are no decoys."""
+        deliveries = [delivery for delivery in batch if not delivery.is_decoy]
         if self._writer.is_spooling:
             return await self._writer.spool(deliveries)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._flush(deliveries)
+                return await self._flush(deliveries, batch)
         except DATABASE_ERRORS as error:
             self._drop_connection()
             self._writer.start_spooling(error)
             return await self._writer.spool(deliveries)
 
-    async def _flush(self, deliveries: list[Delivery]) -> list[Receipt]:
+    async def _flush(self, deliveries: list[Delivery], batch: list[Delivery]) -> list[Receipt]:
         if self._connection is None or self._connection.is_closed():  # it may have died while there was nothing to send
             self._connection = await self._writer.connect()
         if not deliveries:
-            await store.commit_decoy(self._connection)
+            with contextlib.suppress(*_BAD_DATA):  # of what is not stored
+                await store.commit_decoy(self._connection, batch)
             return []
         if self._writer.is_simulated:
             await store.advance_simulated_clock(self._connection, max(delivery.as_of for delivery in deliveries))
@@ -183,16 +185,15 @@ class Writer:
         for lane in self._lanes:
             await lane.close()
 
-    def put(self, delivery: Delivery | None, done: Done) -> None:
+    def put(self, delivery: Delivery, done: Done) -> None:
         """Take a delivery in hand and call ``done`` with its receipt, or with what kept it from getting one (see ``submit``).
 
-        None is a decoy: it takes as long as a delivery and stores nothing. Without a coroutine, because this is the hot path.
+        Without a coroutine, because this is the hot path.
 
         Raises:
             SpoolFull: too many wait already; ``done`` is not called.
         """
-        lane = self._lanes[delivery.account_id.int % len(self._lanes) if delivery is not None else 0]
-        lane.put(delivery, done)
+        self._lanes[delivery.account_id.int % len(self._lanes)].put(delivery, done)
         self._in_flight += 1
         self._idle.clear()
 
@@ -207,7 +208,7 @@ class Writer:
         if not self._in_flight:
             self._idle.set()
 
-    async def submit(self, delivery: Delivery | None) -> Receipt:
+    async def submit(self, delivery: Delivery) -> Receipt:
         """Make a delivery durable.
 
         Raises:
