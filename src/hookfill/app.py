@@ -27,6 +27,7 @@ from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import bootstrap
 from hookfill.accounts.tokens import AccessTokens
 from hookfill.accounts.users import RegistrationRules, is_owner_unclaimed
+from hookfill.accounts.vault import Vault
 from hookfill.api.build import build_api
 from hookfill.api.people import People
 from hookfill.api.waking import Waking
@@ -160,6 +161,7 @@ def _foreign_tokens(settings: Settings) -> ForeignTokens | None:
 async def _api(
     settings: Settings, home: Home, database: Database, url: str, people: People
 ) -> AsyncIterator[tuple[Router, Waking]]:
+    vault = Vault(home.credentials_key(settings))
     inbox_connect = partial(connect, database, name="inbox", timeout_seconds=1.0)
     writer = Writer(
         inbox_connect,
@@ -182,7 +184,14 @@ async def _api(
         candles_pool=candles_pool,
     )
     try:
-        api = build_api(pool, settings.base_url or url, is_spooling=lambda: writer.is_spooling, waking=waking, people=people)
+        api = build_api(
+            pool,
+            settings.base_url or url,
+            is_spooling=lambda: writer.is_spooling,
+            waking=waking,
+            people=people,
+            vault=vault,
+        )
         yield Router(doors, api, settings.cors_origins), waking
     finally:
         for task in running:

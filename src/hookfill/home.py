@@ -51,6 +51,14 @@ class Home:
         """There is an owner now."""
         (self.folder / "setup-token").unlink(missing_ok=True)
 
+    def credentials_key(self, settings: Settings) -> str:
+        """What broker credentials are encrypted with: HOOKFILL_CREDENTIALS_KEY, else one generated at the first start.
+
+        It is not among ``secret_files``: without it, what it has encrypted is lost.
+        """
+        key = settings.credentials_key
+        return key.get_secret_value() if key is not None else self._generated("credentials-key")
+
     def forget_secrets(self) -> None:
         """Delete the generated secrets: new ones are made when they are next asked for."""
         for path in self.secret_files:

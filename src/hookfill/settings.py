@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         False,
         description="Make a user of whoever first comes with such a token (guests excepted); REGISTRATION=open does so too.",
     )
+    credentials_key: SecretStr | None = Field(
+        None,
+        validation_alias="HOOKFILL_CREDENTIALS_KEY",
+        description="Encrypts broker credentials; the same on every node. A new key is put before the old one, with a comma. Unset: "
+        "one is generated in HOOKFILL_HOME.",
+    )
     cors_origins: str = Field(
         "",
         validation_alias="HOOKFILL_CORS_ORIGINS",

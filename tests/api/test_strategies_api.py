@@ -5,15 +5,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from hookfill.accounts.store import hash_secret
 from hookfill.api import models_strategies
 from hookfill.ops.ledger import check_ledger
-from support.house import TOKEN, House, at
+from support.asking import OTHER, ask, made, send
+from support.house import TOKEN, House
 
-OTHER = "canary-other-token-77aa01c2d4"
 PREFIX = "http://house/api/v1/webhooks/tv/"
 SETTINGS = {
     "sizing": {"mode": "risk_percent", "percent": 1.5},
@@ -25,33 +24,12 @@ SETTINGS = {
 }
 
 
-async def ask(house: House, method: str, path: str, body: Any = None, token: str = TOKEN) -> httpx.Response:
-    """Ask as the owner (or another) and hold the answer to be JSON or nothing."""
-    headers = {"Authorization": f"Bearer {token}"}
-    content = None if body is None else json.dumps(body, default=str).encode() if not isinstance(body, bytes) else body
-    answer = await house.client.request(method, f"/api/v1/{path}", content=content, headers=headers)
-    assert answer.status_code < 500, answer.text
-    return answer
-
-
-async def made(house: House, token: str = TOKEN, **body: Any) -> dict[str, Any]:
-    answer = await ask(house, "POST", "strategies", {"name": "Breakout", **body}, token)
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
 async def listed(house: House, token: str = TOKEN) -> list[dict[str, Any]]:
     answer = await ask(house, "GET", "strategies", token=token)
     rows: list[dict[str, Any]] = json.loads(answer.content, parse_float=Decimal)
     for row in rows:
         models_strategies.StrategyAnswer.model_validate(row)
     return rows
-
-
-async def send(house: House, url: str, body: Any, minute: float = 0) -> None:
-    answer = await house.client.post(url, content=json.dumps(body), headers={"X-Hookfill-Time": at(minute).isoformat()})
-    assert answer.status_code == 200
 
 
 async def test_a_strategy_is_made_on_the_default_account_and_its_url_shown_once(house: House) -> None:

@@ -22,9 +22,9 @@ UPDATE accounts
 SET starting_cash = starting_cash + :amount::numeric, cash = cash + :amount::numeric, balance = balance + :amount::numeric,
     day_start_balance = day_start_balance + :amount::numeric
 WHERE account_id = :account_id::uuid
-RETURNING cash, balance, starting_cash, coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now_at;
+RETURNING cash, balance;
 
--- name: add_movement^
+-- name: add_movement$
 -- A movement, once: nothing when there is one of this id already.
 INSERT INTO cash_movements (account_id, movement_id, kind, amount, note)
 VALUES (:account_id::uuid, :movement_id::uuid, :kind::text, :amount::numeric, :note::text)
@@ -33,6 +33,17 @@ RETURNING created_at;
 
 -- name: movement^
 SELECT kind, amount, note, created_at FROM cash_movements WHERE account_id = :account_id::uuid AND movement_id = :movement_id::uuid;
+
+-- name: movements
+SELECT movement_id AS id, kind, amount, note, created_at FROM cash_movements
+WHERE account_id = :account_id::uuid
+ORDER BY created_at DESC, movement_id
+LIMIT :most::integer OFFSET :skipped::integer;
+
+-- name: account_extras^
+SELECT broker_connection_id, starting_cash, symbol_map, limits AS own_limits
+FROM accounts LEFT JOIN broker_connections USING (account_id)
+WHERE account_id = :account_id::uuid;
 
 -- name: set_account!
 UPDATE accounts

@@ -7,14 +7,17 @@ from typing import Any
 import asyncpg
 from fastapi import FastAPI
 
+from hookfill.accounts.vault import Vault
 from hookfill.api import (
     account,
+    accounts,
     agent_reports,
     agent_work,
     agents,
     alarms,
     answers,
     api_keys,
+    broker_connections,
     doors,
     health,
     invitations,
@@ -23,6 +26,7 @@ from hookfill.api import (
     positions,
     signals,
     strategies,
+    user_settings,
     users,
 )
 from hookfill.api.people import People
@@ -55,6 +59,7 @@ def build_api(
     is_spooling: Callable[[], bool] = lambda: False,
     waking: Waking | None = None,
     people: People | None = None,
+    vault: Vault | None = None,
 ) -> FastAPI:
     """The API over a pool of connections.
 
@@ -63,6 +68,7 @@ def build_api(
         base_url: how the outside reaches this server.
         is_spooling: whether messages go to the spool now, for ``/health``.
         waking: wakes agents that wait for a job; None: they are woken by nothing and answered when their wait is over.
+        vault: encrypts broker credentials; None: with a key that ends with this process.
         people: how people are recognised and admitted; None: by invitation, with access tokens that end with this process.
     """
     api = Api(
@@ -78,9 +84,10 @@ def build_api(
     api.state.base_url = base_url.rstrip("/")
     api.state.is_spooling = is_spooling
     api.state.people = people or People()
+    api.state.vault = vault or Vault.of_this_process()
     api.state.waking = waking or Waking(pool)
     answers.install(api)
-    trading = (signals, strategies, orders, positions, account)
+    trading = (signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
     for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)

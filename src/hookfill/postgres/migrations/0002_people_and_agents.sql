@@ -71,10 +71,13 @@ COMMENT ON COLUMN user_settings.stop_loss_pips IS 'of orders whose alert and str
 ALTER TABLE accounts
     DROP CONSTRAINT accounts_kind_check,
     ADD CONSTRAINT accounts_kind_check CHECK (kind IN ('paper', 'mt5', 'alpaca')),
+    DROP CONSTRAINT accounts_starting_cash_check,
+    ADD CONSTRAINT accounts_starting_cash_check CHECK (starting_cash > -1e15 AND starting_cash < 1e15),
     ADD COLUMN symbol_map jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN broker_balance numeric,
     ADD COLUMN broker_equity numeric,
     ADD COLUMN reported_at timestamptz;
+COMMENT ON COLUMN accounts.starting_cash IS 'what it began with and what was put in since, less what was taken out (profits too)';
 COMMENT ON COLUMN accounts.symbol_map IS 'our symbol to the broker''s; the key * is a suffix for all others';
 COMMENT ON COLUMN accounts.reported_at IS 'when the broker (through an agent) last told balance and equity';
 
