@@ -105,7 +105,9 @@ class Closing:
         sent = self.sender.deal(job, lease, order)
         if isinstance(sent, JobResult):
             if sent.error_code == POSITION_CLOSED:
+                # By stop, target or hand; or by an order of this job that was late to arrive.
                 course.gone |= {position.ticket}
+                course.shown = self.sender.look_until(job, lambda found: bool(found.fills), SHOWN_SECONDS).fills
             else:
                 course.problem = sent
             return True

@@ -103,7 +103,8 @@ def why_not(book: Book, request: TradeRequest, symbol: SymbolInfo, tick: Tick, l
 
 def _allows(symbol: SymbolInfo, request: TradeRequest) -> bool:
     """Whether the mask itself names the request's filling mode."""
-    return symbol.execution in {Execution.MARKET, Execution.EXCHANGE} and bool(symbol.filling_mode & (request.filling + 1) & 3)
+    bit = {Filling.FOK: 1, Filling.IOC: 2}.get(request.filling, 0)
+    return symbol.execution in {Execution.MARKET, Execution.EXCHANGE} and bool(symbol.filling_mode & bit)
 
 
 def _why_not_position(book: Book, request: TradeRequest) -> int | None:
