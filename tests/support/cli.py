@@ -13,7 +13,7 @@ from hookfill.cli.main import app
 from hookfill.postgres.model import Database
 
 OWNER_TOKEN = "canary-owner-token-4b8f2a6c1d"
-_OWN = ("HOOKFILL_", "DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL")
+_OWN = ("HOOKFILL_", "DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL", "JWT_SECRET", "SUPABASE_", "REGISTRATION")
 
 
 class Cli:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+from fastapi import FastAPI
 
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import NewStrategy, bootstrap, create_account, create_strategy, default_account, hash_secret
@@ -23,6 +24,7 @@ from hookfill.inbox.writer import Writer
 from hookfill.kernel.ids import new_id
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect, open_pool
+from support.people import quick_people
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday on which the currency market is open."""
@@ -35,7 +37,10 @@ ORIGIN = "https://page.example"
 class House:
     """One installation with its owner, whose default account has the strategy ``strategy``."""
 
-    def __init__(self, pool: asyncpg.Pool, client: httpx.AsyncClient, worker: Worker, owner: UUID, account_id: UUID) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, client: httpx.AsyncClient, worker: Worker, owner: UUID, account_id: UUID, api: FastAPI
+    ) -> None:
+        self.api = api
         self.pool = pool
         self.client = client
         self.worker = worker
@@ -71,7 +76,7 @@ class House:
 
     async def decide(self) -> None:
         """Let the desk decide all that is due."""
-        self.worker.wake(prices=True)
+        self.worker.wake(prices=True, news=True)
         await self.worker.work_off()
 
     async def new_user(self, token: str = "canary-other-token-5e02f7a4c9") -> UUID:
@@ -113,12 +118,13 @@ async def open_house(database: Database, folder: Path) -> AsyncIterator[House]:
     await secrets.load()
     writer.start()
     doors = Doors(writer, secrets, True, HMAC_SECRET, CANDLES_KEY, pool)
-    router = Router(doors, build_api(pool, "http://house", is_spooling=lambda: writer.is_spooling), ORIGIN)
+    api = build_api(pool, "http://house", is_spooling=lambda: writer.is_spooling, people=quick_people())
+    router = Router(doors, api, ORIGIN)
     worker = Worker(pool, partial(connect, database, name="desk"), is_simulated=True, concurrency=2)
     transport = httpx.ASGITransport(router, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://house") as client:
-            yield House(pool, client, worker, owner, account_id)
+            yield House(pool, client, worker, owner, account_id, api)
     finally:
         await writer.stop()
         await secrets.close()

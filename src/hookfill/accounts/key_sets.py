@@ -81,7 +81,7 @@ def read_key_set(content: bytes) -> dict[str, PublicKey]:
 
 
 def _public_key(entry: dict[str, Any]) -> PublicKey | None:
-    algorithm = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}.get((str(entry.get("kty")), entry.get("crv")))
+    algorithm = {("RSA", "None"): "RS256", ("EC", "P-256"): "ES256"}.get((str(entry.get("kty")), str(entry.get("crv"))))
     if algorithm is None or entry.get("alg", algorithm) != algorithm or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     try:
@@ -131,11 +131,12 @@ class KeySet:
         return is_wanting and now - self._tried_at >= PAUSE_SECONDS
 
     async def _read(self) -> None:
-        self._tried_at = self._clock()
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = read_key_set(await self._fetch(self._source))
-            self._read_at = self._tried_at
+            self._read_at = self._clock()
         except (OSError, TimeoutError, httpx.HTTPError, ValueError, RecursionError) as error:
             # What is known stays in force, as everywhere when a source is away for a while.
             _LOG.warning("issuer_keys_not_read", error=f"{type(error).__name__}: {error}")
+        finally:
+            self._tried_at = self._clock()  # not earlier: who comes meanwhile waits for the outcome

@@ -67,9 +67,9 @@ FROM users ORDER BY created_at, user_id;
 
 -- name: me^
 -- Run as the user.
-SELECT user_id, name, email, role, users.created_at, account_id AS default_account_id
-FROM users LEFT JOIN accounts USING (user_id)
-WHERE user_id = :user_id::uuid AND (is_default OR account_id IS NULL);
+SELECT users.user_id, users.name, email, role, users.created_at, account_id AS default_account_id
+FROM users LEFT JOIN accounts ON accounts.user_id = users.user_id AND is_default
+WHERE users.user_id = :user_id::uuid;
 
 -- name: add_refresh_token!
 INSERT INTO refresh_tokens (token_sha256, user_id, family_id, expires_at)
@@ -82,7 +82,7 @@ DELETE FROM refresh_tokens WHERE user_id = :user_id::uuid AND expires_at < now()
 -- The session that a refresh token belongs to, one request at a time: a token must not be renewed while its family is revoked.
 SELECT user_id, family_id, is_disabled
 FROM refresh_tokens JOIN users USING (user_id)
-WHERE token_sha256 = :token_sha256::bytea
+WHERE refresh_tokens.token_sha256 = :token_sha256::bytea
 FOR NO KEY UPDATE OF users;
 
 -- name: use_refresh_token$
