@@ -48,8 +48,8 @@ class Broker:
         return dict((await self.rows("SELECT * FROM signals WHERE signal_id = $1", signal_id))[0])
 
     async def jobs(self, status: str = "pending") -> list[dict[str, Any]]:
-        """The account's jobs in a status, in the order in which agents get them."""
-        return [job for job in await self.all("jobs", "job_id") if job["status"] == status]
+        """The account's jobs in a status, those that wait for another one last."""
+        return [job for job in await self.all("jobs", "depends_on IS NOT NULL, job_id") if job["status"] == status]
 
     async def orders(self) -> list[dict[str, Any]]:
         return await self.all("orders", "order_id")
