@@ -1,13 +1,14 @@
 """Webhook secrets in memory: who is told of a change, what is asked once, and what happens while the database is away."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import asyncpg
 import pytest
 
-from hookfill.accounts import secret_cache, store
+from hookfill.accounts import secret_cache, store, strategies
 from hookfill.accounts.secret_cache import Destination, SecretCache
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
@@ -147,3 +148,58 @@ async def test_a_look_up_is_bounded_also_while_another_hangs(cache, monkeypatch:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(cache.find("anything"), 20)
     assert await cache.find("anything") is None
+
+
+async def rotated(connection: asyncpg.Connection, made: store.NewStrategy, overlap_seconds: int) -> str:
+    owner = await store.owner_id(connection)
+    secret = await strategies.rotate_secret(connection, owner, made.strategy_id, overlap_seconds)
+    assert secret is not None
+    return secret
+
+
+async def test_a_rotated_secret_leads_there_until_its_overlap_is_over_and_not_a_moment_longer(
+    cache, make, connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make()
+    new = await rotated(connection, made, 3600)
+    begun = time.monotonic()
+    await cache.load()  # nothing is told or loaded after this
+    clock = [begun]
+    monkeypatch.setattr(secret_cache.time, "monotonic", lambda: clock[0])
+    assert cache.get(made.secret) == cache.get(new) == leads_to(made)
+    clock[0] = begun + 3590
+    assert cache.get(made.secret) == leads_to(made)
+    clock[0] = begun + 3601
+    assert cache.get(made.secret) is None
+    assert cache.get(new) == leads_to(made)
+
+
+async def test_a_secret_whose_end_was_learnt_by_a_look_up_ends_as_well(
+    cache, make, connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make()
+    await rotated(connection, made, 60)
+    assert await cache.find(made.secret) == leads_to(made)
+    assert cache.get(made.secret) == leads_to(made)
+    later = time.monotonic() + 61
+    monkeypatch.setattr(secret_cache.time, "monotonic", lambda: later)
+    assert cache.get(made.secret) is None
+
+
+async def test_without_an_overlap_the_old_secret_ends_at_once(cache, make, connection) -> None:
+    made = await make()
+    new = await rotated(connection, made, 0)
+    assert await cache.find(made.secret) is None
+    assert await cache.find(new) == leads_to(made)
+    await cache.load()
+    assert cache.get(made.secret) is None
+    assert await connection.fetchval("SELECT count(*) FROM webhook_secrets") == 1
+
+
+async def test_an_end_is_never_put_off_by_rotating_again(cache, make, connection) -> None:
+    made = await make()
+    second = await rotated(connection, made, 60)
+    third = await rotated(connection, made, 3600)
+    left = dict(await connection.fetch("SELECT secret_sha256, extract(epoch FROM expires_at - now()) FROM webhook_secrets"))
+    assert left[store.hash_secret(made.secret)] <= 60 < left[store.hash_secret(second)] <= 3600
+    assert left[store.hash_secret(third)] is None

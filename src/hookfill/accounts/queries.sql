@@ -52,11 +52,12 @@ VALUES (:secret_sha256::bytea, :account_id::uuid, :strategy_id::uuid);
 SELECT pg_notify('hookfill_secrets', '');
 
 -- name: all_secrets
--- What the doors keep in memory: every secret in force and where it leads.
-SELECT secret_sha256, account_id, strategy_id FROM webhook_secrets WHERE expires_at IS NULL OR expires_at > now();
+-- What the doors keep in memory: every secret in force, where it leads and how many seconds are left to it (null: no end is set).
+SELECT secret_sha256, account_id, strategy_id, extract(epoch FROM expires_at - now())::double precision AS seconds_left
+FROM webhook_secrets WHERE expires_at IS NULL OR expires_at > now();
 
 -- name: secret_by_hash^
-SELECT account_id, strategy_id FROM webhook_secrets
+SELECT account_id, strategy_id, extract(epoch FROM expires_at - now())::double precision AS seconds_left FROM webhook_secrets
 WHERE secret_sha256 = :secret_sha256::bytea AND (expires_at IS NULL OR expires_at > now());
 
 -- name: signed_door^
