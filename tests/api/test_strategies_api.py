@@ -301,3 +301,40 @@ async def test_without_a_token_nothing_is_done(house: House) -> None:
         answer = await house.client.request(method, f"/api/v1/strategies{tail}", json={"name": "x"})
         assert answer.status_code == 401
     assert [row["name"] for row in await listed(house)] == ["Breakout", "Signed webhook"]
+
+
+async def test_the_alert_template_is_that_of_the_strategy_and_holds_no_secret(house: House) -> None:
+    one = await made(house, allowed_pairs=["SPY"], risk_override_pct=1)
+    answer = await ask(house, "GET", f"strategies/{one['strategy_id']}/alert-template")
+    found = models_strategies.AlertTemplates.model_validate(answer.json())
+    assert (found.webhook_url, found.recommended) == (f"{PREFIX}SECRET", "own_size")
+    assert any("SPY" in hint for hint in found.hints)
+    assert one["webhook_url"].removeprefix(PREFIX) not in answer.text
+
+
+async def test_a_new_secret_takes_over_and_the_old_one_works_for_the_overlap(house: House) -> None:
+    one = await made(house)
+    path = f"strategies/{one['strategy_id']}/rotate-secret"
+    answer = await ask(house, "POST", path, {"overlap_seconds": 3600})
+    models_strategies.NewSecretAnswer.model_validate(answer.json())
+    second = answer.json()["webhook_url"]
+    assert second != one["webhook_url"]
+    await house.bar(-1, "1.1 1.1 1.1 1.1")
+    for minute, url in enumerate((one["webhook_url"], second)):
+        await send(house, url, {"symbol": "EURUSD", "action": "buy", "volume": 0.01}, 2 * minute)
+    assert [row["strategy_id"] for row in (await house.get("/api/v1/signals")).json()] == [one["strategy_id"]] * 2
+    third = (await ask(house, "POST", path)).json()["webhook_url"]  # without a body: a day
+    left = await house.pool.fetch("SELECT extract(epoch FROM expires_at - now()) FROM webhook_secrets ORDER BY expires_at")
+    assert [row[0] is None or row[0] // 3600 for row in left] == [0, 23, True]
+    fourth = (await ask(house, "POST", path, {"overlap_seconds": 0})).json()["webhook_url"]
+    stored = await house.pool.fetch("SELECT secret_sha256 FROM webhook_secrets")
+    assert [row[0] for row in stored] == [hash_secret(fourth.removeprefix(PREFIX))]
+    assert third != fourth
+
+
+@pytest.mark.parametrize("overlap", [-1, 30 * 86_400 + 1, 1.5, "60", None, True, 10**30])
+async def test_an_overlap_has_bounds(house: House, overlap: Any) -> None:
+    one = await made(house)
+    answer = await ask(house, "POST", f"strategies/{one['strategy_id']}/rotate-secret", {"overlap_seconds": overlap})
+    assert answer.status_code == 422
+    assert await house.pool.fetchval("SELECT count(*) FROM webhook_secrets") == 1

@@ -8,10 +8,12 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from hookfill.accounts import strategies as store
+from hookfill.accounts.alert_template import alert_template
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own, Trader, User
 from hookfill.api.models import Problem
 from hookfill.api.models_strategies import (
+    AlertTemplates,
     NewSecretAnswer,
     NewStrategyAnswer,
     NewStrategyRequest,
@@ -96,6 +98,14 @@ async def delete_strategy(connection: Own, user_id: Trader, strategy_id: Strateg
     except store.InUse as error:
         raise HTTPException(409, str(error)) from None
     return Response(status_code=204)
+
+
+@router.get(
+    "/{strategy_id}/alert-template", summary="Ready-made alert messages", response_model=AlertTemplates, responses=NOT_FOUND
+)
+async def strategy_alert_template(request: Request, connection: Own, user_id: User, strategy_id: StrategyId) -> Json:
+    """Messages for TradingView's Message box with its placeholders, Pine v6 for `alert()`, and what to mind with this strategy."""
+    return Json(alert_template(await _found(connection, user_id, strategy_id), request.app.state.base_url))
 
 
 @router.post(
