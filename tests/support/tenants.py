@@ -1,0 +1,74 @@
+"""People who each have one of everything, made through HTTP as far as there is a way."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from support.house import TOKEN, House
+from support.people import PASSWORD, bearer
+
+ALERT = {"symbol": "BTCUSDT", "action": "buy", "volume": 0.01, "price": 64000}
+"""Of a market that never closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One person: the ids of all that is theirs by the names of the parameters, and what they show to be let in."""
+
+    name: str
+    ids: dict[str, str]
+    token: str
+    refresh_token: str
+    read_key: str
+    agent: dict[str, str]
+
+
+async def ask(house: House, method: str, path: str, token: str, body: Any = None, status: int = 201) -> Any:
+    """One request that must be answered with a status; its JSON."""
+    answer = await house.client.request(method, path, json=body, headers=bearer(token))
+    assert answer.status_code == status, f"{method} {path}: {answer.text}"
+    return answer.json() if answer.content else None
+
+
+async def make_tenant(house: House, name: str) -> Tenant:
+    """A person with an account, a strategy, a signal with its order and position, a connection, an agent, a job, keys, an alarm."""
+    address = f"{name}@example.com"
+    invited = await ask(house, "POST", "/api/v1/invitations", TOKEN, {"email": address})
+    secret = next(value for key, value in invited.items() if key in ("token", "invitation"))
+    registered = await ask(
+        house, "POST", "/api/v1/auth/register", TOKEN, {"email": address, "password": PASSWORD, "invitation": secret}
+    )
+    return await furnish(house, name, registered["access_token"], registered["refresh_token"])
+
+
+async def furnish(house: House, name: str, token: str, refresh_token: str) -> Tenant:
+    """One of everything for whom this token lets in."""
+    strategy = await ask(house, "POST", "/api/v1/strategies", token, {"name": name})
+    await house.client.post("/" + strategy["webhook_url"].split("/", 3)[3], json=ALERT | {"id": name})
+    await house.decide()
+    signal = (await ask(house, "GET", "/api/v1/signals", token, status=200))[0]
+    assert signal["status"] == "executed", signal
+    account = (await ask(house, "GET", "/api/v1/accounts", token, status=200))[0]["id"]
+    await ask(house, "POST", f"/api/v1/accounts/{account}/deposits", token, {"amount": 5})
+    terminal = await ask(house, "POST", "/api/v1/broker-connections", token, {"kind": "mt5", "label": name})
+    connection_id = terminal["broker_connection_id"]
+    paired = await ask(house, "POST", "/api/v1/agents/pair", token, {"broker_connection_id": connection_id})
+    job = await ask(house, "POST", f"/api/v1/agents/{paired['agent_id']}/jobs", token, {"job_type": "get_account"})
+    key = await ask(house, "POST", "/api/v1/api-keys", token, {"label": name, "scopes": ["read"]})
+    await house.pool.execute(
+        "INSERT INTO alarms (account_id, alarm_id, kind, subject, text) VALUES ($1, gen_random_uuid(), 'x', $2, 'text')",
+        account,
+        name,
+    )
+    invited = await ask(house, "POST", "/api/v1/invitations", TOKEN, {"email": f"next-{name}@example.com"})
+    ids = {
+        "account_id": account,
+        "agent_id": paired["agent_id"],
+        "broker_connection_id": connection_id,
+        "invitation_id": invited["invitation_id"],  # only the owner has any
+        "job_id": job["job_id"],
+        "key_id": key["key_id"],
+        "signal_id": signal["id"],
+        "strategy_id": strategy["strategy_id"],
+    }
+    agent = {"X-Agent-Id": paired["agent_id"], "X-Agent-Key": paired["pairing_key"]}
+    return Tenant(name, ids, token, refresh_token, key["key"], agent)
