@@ -113,7 +113,15 @@ _CANDLES: dict[str, Any] = {
     "operationId": "push_candles",
     "summary": "Push candles",
     "description": "All or nothing: one candle that can't be used refuses the batch. They mark positions and fire exits.",
-    "parameters": [{"name": "X-API-KEY", "in": "header", "required": True, "schema": {"type": "string"}}],
+    "parameters": [
+        {
+            "name": "X-API-KEY",
+            "in": "header",
+            "required": True,
+            "description": "MT5_API_KEY (`hookfill token --candles` shows it), or an API key with the scope candles.",
+            "schema": {"type": "string"},
+        }
+    ],
     "requestBody": _body("At most 8 MiB.", {"batch": ("application/json", {"candles": [_CANDLE]})}),
     "responses": {
         "201": _json(

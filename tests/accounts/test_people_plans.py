@@ -1,0 +1,70 @@
+"""Recognising a caller reads by index, however many people there are; and people are made whole or not at all."""
+
+import asyncpg
+import pytest
+
+from hookfill.accounts import sessions, users
+from hookfill.accounts.store import bootstrap
+from hookfill.kernel.ids import NIL
+
+PEOPLE = users.SQL
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("caller_of_token", [b"x"]),
+        ("caller_of_user", [NIL]),
+        ("caller_of_subject", ["x"]),
+        ("login_of_email", ["x"]),
+        ("lock_session", [b"x"]),
+        ("use_refresh_token", [b"x"]),
+        ("revoke_family", [NIL]),
+        ("forget_old_refresh_tokens", [NIL]),
+        ("accept_invitation", [b"x", "x"]),
+    ],
+)
+async def test_people_are_found_by_index(connection: asyncpg.Connection, statement: str, arguments: list[object]) -> None:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        rows = await connection.fetch("EXPLAIN " + getattr(PEOPLE, statement).sql, *arguments)
+    plan = "\n".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan, plan
+    assert "Index" in plan
+
+
+async def test_a_user_without_an_account_is_never_left_behind(
+    connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bootstrap(connection, "token")
+
+    async def fail(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(users, "create_account", fail)
+    with pytest.raises(ConnectionError):
+        await users.create_user(connection, "ada@example.com", None)
+    with pytest.raises(ConnectionError):
+        await users.user_of_subject(connection, "subject", "Ada", None, may_create=True)
+    assert await connection.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_the_first_start_gives_the_owner_settings_once(connection: asyncpg.Connection) -> None:
+    owner = await bootstrap(connection, "token")
+    await connection.execute("UPDATE user_settings SET max_spread = 7")
+    assert await bootstrap(connection, "token") == owner
+    assert await connection.fetchval("SELECT max_spread FROM user_settings WHERE user_id = $1", owner) == 7
+    await connection.execute("DELETE FROM user_settings")  # as it is with an owner from before there were settings
+    await bootstrap(connection, "token")
+    assert await connection.fetchval("SELECT user_id FROM user_settings") == owner
+
+
+async def test_a_session_is_one_users(connection: asyncpg.Connection) -> None:
+    owner = await bootstrap(connection, "token")
+    token = await sessions.open_session(connection, owner)
+    renewed = await sessions.renew_session(connection, token)
+    assert renewed is not None
+    assert renewed[0] == owner
+    await sessions.close_session(connection, "unknown")
+    await sessions.close_session(connection, renewed[1])
+    assert await sessions.renew_session(connection, renewed[1]) is None
