@@ -31,6 +31,7 @@ from hookfill.accounts.vault import Vault
 from hookfill.api.build import build_api
 from hookfill.api.people import People
 from hookfill.api.waking import Waking
+from hookfill.brokers.mt5.reports import watch_agents
 from hookfill.desk.worker import Worker
 from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
@@ -45,7 +46,7 @@ from hookfill.postgres.audit import audit_durability, audit_tenancy
 from hookfill.postgres.database import resolve
 from hookfill.postgres.migrate import check_schema, migrate
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import connect, open_pool
+from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
 from hookfill.settings import Mode, Registration, Settings
 
 BACKLOG = 4096
@@ -60,6 +61,8 @@ DESK_SECONDS = 10.0
 """For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
 WATCH_SECONDS = 1.0
 """How often the embedded PostgreSQL is looked after."""
+WATCH_AGENTS_SECONDS = 30.0
+"""How often it is looked for accounts whose agents are silent."""
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage cycles; alerts make none, so the default of 700 costs them time for nothing."""
 API_SECONDS = 10.0
@@ -330,7 +333,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
     )
     pool = await open_pool(
-        database, name="desk", min_size=1, max_size=settings.desk_concurrency + 1, command_timeout_seconds=DESK_SECONDS
+        database, name="desk", min_size=1, max_size=settings.desk_concurrency + 2, command_timeout_seconds=DESK_SECONDS
     )
     desk_connect: Callable[[], Awaitable[asyncpg.Connection]] = partial(connect, database, name="desk wake")
     worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
@@ -343,12 +346,26 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
                 loop.add_signal_handler(number, worker.stop)
     loading = asyncio.create_task(asyncio.to_thread(load_exchange_sessions))  # not at the first alert about a share
+    watching = asyncio.create_task(_watch_agents(pool))
     on_ready(Listening("", os.getpid()))
     try:
         await worker.run()
     finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         await loading
         await _close(pool)
+
+
+async def _watch_agents(pool: asyncpg.Pool) -> None:
+    """Notice MetaTrader accounts that nobody works for, also while nothing else happens in them."""
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                await watch_agents(connection)
+        except DATABASE_ERRORS as error:
+            _LOG.warning("agents_not_watched", error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(WATCH_AGENTS_SECONDS)
 
 
 def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from hookfill.api import agent_models
+from hookfill.api import agent_models, job_models
 from hookfill.kernel.lifecycle import JOB
 from support.agents import TRADE, TestAgent, lapse, new_agent, new_connection, new_job
 from support.house import TOKEN, House
@@ -30,7 +30,7 @@ async def send(house: House, method: str, path: str, body: object = None, token:
 
 
 def test_the_documented_states_are_the_lifecycles() -> None:
-    assert set(JOB.steps) == set(agent_models.JobStatus)
+    assert set(JOB.steps) == set(job_models.JobStatus)
 
 
 async def test_pair_list_rename_revoke(house: House) -> None:
@@ -170,7 +170,7 @@ async def test_a_question_and_its_answer(house: House) -> None:
     told = await agent.result(job, output_data={"symbol": "EURUSD.r", "timeframe": "H1", "candles": bars})
     assert told.status_code == 200, told.text
     stored = (await house.get(f"/api/v1/jobs/{job_id}")).json()
-    TypeAdapter(agent_models.JobAnswer).validate_python(stored)
+    TypeAdapter(job_models.JobAnswer).validate_python(stored)
     assert (stored["status"], len(stored["result"]["output_data"]["candles"])) == ("completed", 2)
     rows = await house.pool.fetch("SELECT symbol, timeframe FROM market_data_candles")
     assert [tuple(row) for row in rows] == [("EURUSD", "H1")] * 2

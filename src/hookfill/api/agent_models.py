@@ -1,143 +1,42 @@
 """What agents send and are answered.
 
-Numbers are finite and bounded and read exactly; times are UTC. Unknown members are ignored in what agents send: a newer agent may
-tell more than this server understands.
+Unknown members are ignored in what they send: a newer agent may tell more than this server understands.
 """
 
-from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from hookfill.api.agent_fields import (
+    LONGEST_ERROR,
+    MOST_ROWS,
+    Asked,
+    Label,
+    Level,
+    Magic,
+    Moment,
+    Money,
+    Object,
+    Paid,
+    Price,
+    Sent,
+    Side,
+    Symbol,
+    Ticket,
+    Volume,
+    shortened,
+)
 from hookfill.api.models import Amount, Model
 from hookfill.brokers.mt5.jobs import Presence
 from hookfill.brokers.mt5.model import JobResult, JobType
 from hookfill.brokers.mt5.reconcile import Kind
-from hookfill.kernel.money import MAX_PRICE, MAX_QUANTITY, PRICE_STEP, QUANTITY_STEP, as_price, decimal_from
-from hookfill.kernel.times import parse_time
-from hookfill.market.timeframes import normalize_timeframe
 
-MOST_ROWS = 2_000
-"""Prices, positions or deals in one report."""
-LONGEST_ERROR = 500
 _RESULT_FIELDS = (
     "fill_price", "filled_volume", "broker_order_id", "broker_position_id", "deal_ids", "profit", "commission", "executed_at",
     "error_code", "error_message",
 )  # fmt: skip
-
-
-def _positive(limit: Decimal, least: Decimal, *, zero_is_none: bool = False) -> Callable[[Any], Decimal | None]:
-    """Reads a number from ``least`` to below ``limit``."""
-
-    def read(value: Any) -> Decimal | None:
-        if value is None:
-            return None
-        number = decimal_from(value, "it")
-        if zero_is_none and number == 0:
-            return None
-        if not least <= number < limit:
-            raise ValueError(f"it must be at least {least:f} and below {limit:f}")
-        return _rounded(number)
-
-    return read
-
-
-def _rounded(number: Decimal) -> Decimal:
-    """At ten places, as everything is stored; a number that has fewer stays as it was written."""
-    rounded = as_price(number)
-    return number if rounded == number else rounded
-
-
-def _money(value: Any) -> Decimal | None:
-    return None if value is None else _rounded(decimal_from(value, "it", limit=MAX_PRICE - 1))
-
-
-def _paid(value: Any) -> Decimal | None:
-    """A commission: MetaTrader books it as a negative amount; either sign means paid."""
-    amount = _money(value)
-    return None if amount is None else amount.copy_abs()
-
-
-def _ticket(value: Any) -> str | None:
-    """A terminal's number, as text."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | str) or not len(text := str(value).strip()) <= 64:
-        raise ValueError("it must be a whole number or a text of at most 64 characters")
-    return text
-
-
-def _moment(value: Any) -> datetime | None:
-    return None if value is None else parse_time(value, "it")
-
-
-def _magic(value: Any) -> int | None:
-    """A magic number that the database can hold; another is none of ours."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("it must be a whole number")  # noqa: TRY004 - pydantic reports only ValueError
-    return value if -(2**63) <= value < 2**63 else None
-
-
-def _timeframe(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("send a timeframe such as M1, 5 or 1h")  # noqa: TRY004 - pydantic reports only ValueError
-    return normalize_timeframe(value)
-
-
-def _short(value: Any) -> Any:
-    return value[:LONGEST_ERROR] if isinstance(value, str) else value
-
-
-def _storable(value: Any) -> Any:
-    """Free-form JSON as it can be kept: nothing is booked from it, so numbers may become binary ones."""
-    match value:
-        case Decimal():
-            return float(value)
-        case bool() | str() | float() | None:
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**63 else float(value)
-        case dict():
-            return {str(key): _storable(entry) for key, entry in value.items()}
-        case _:
-            return [_storable(entry) for entry in value]
-
-
-def _object(value: Any) -> Any:
-    return _storable(value) if isinstance(value, dict) else value
-
-
-_NUMBER = {"type": "number", "exclusiveMinimum": 0}
-_TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
-_LEVEL = {"type": ["number", "null"], "minimum": 0, "description": "0 and null: there is none."}
-Price = Annotated[Decimal, BeforeValidator(_positive(MAX_PRICE, PRICE_STEP)), WithJsonSchema(_NUMBER)]
-Level = Annotated[Decimal | None, BeforeValidator(_positive(MAX_PRICE, PRICE_STEP, zero_is_none=True)), WithJsonSchema(_LEVEL)]
-Volume = Annotated[Decimal, BeforeValidator(_positive(MAX_QUANTITY, QUANTITY_STEP)), WithJsonSchema(_NUMBER)]
-Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number"})]
-Paid = Annotated[Decimal, BeforeValidator(_paid), WithJsonSchema({"type": "number"})]
-Ticket = Annotated[str, BeforeValidator(_ticket), WithJsonSchema({"type": ["string", "integer"]})]
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(_TIME)]
-Magic = Annotated[int | None, BeforeValidator(_magic), WithJsonSchema({"type": ["integer", "null"]})]
-Side = Literal["buy", "sell"]
-Symbol = Annotated[str, Field(min_length=1, max_length=64)]
-Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Object = Annotated[dict[str, Any], BeforeValidator(_object)]
-
-
-class Sent(BaseModel):
-    """What a program sends; members that are not described here are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Asked(BaseModel):
-    """What a person sends; a member that is not described here is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class PairRequest(Asked):
@@ -232,7 +131,7 @@ class ResultRequest(Sent):
     commission: Paid | None = Field(None, description="Paid; MetaTrader's negative amounts are understood.")
     executed_at: Moment | None = None
     error_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(None, description="MetaTrader's retcode of a refusal.")
-    error_message: Annotated[str, BeforeValidator(_short), Field(max_length=LONGEST_ERROR)] | None = None
+    error_message: Annotated[str, BeforeValidator(shortened), Field(max_length=LONGEST_ERROR)] | None = None
     output_data: Object | None = Field(None, description="The answer to a question: positions, account, candles.")
 
     @model_validator(mode="before")
@@ -314,7 +213,7 @@ class ReportedPosition(Sent):
     tp: Level = None
     profit: Money | None = None
     magic: Magic = None
-    comment: Annotated[str, BeforeValidator(_short), Field(max_length=LONGEST_ERROR)] | None = None
+    comment: Annotated[str, BeforeValidator(shortened), Field(max_length=LONGEST_ERROR)] | None = None
 
 
 class ReportedDeal(Sent):
@@ -338,7 +237,7 @@ class PositionsRequest(Sent):
     taken_at: Moment
     account: ReportedAccount
     positions: Annotated[list[ReportedPosition], Field(max_length=MOST_ROWS)]
-    deals: Annotated[list[ReportedDeal], Field(max_length=MOST_ROWS)] = []
+    deals: Annotated[list[ReportedDeal], Field(max_length=MOST_ROWS)] = Field(default=[])
 
 
 class DifferenceAnswer(Model):
@@ -358,110 +257,3 @@ class PositionsAnswer(Model):
     """Where the report differs from our books."""
 
     differences: list[DifferenceAnswer]
-
-
-class BrokerPosition(Model):
-    """A position at the broker, in our symbols."""
-
-    ticket: str
-    symbol: str
-    side: Side
-    volume: Amount
-    price_open: Amount
-    price_current: Amount | None
-    sl: Amount | None
-    tp: Amount | None
-    profit: Amount | None
-    magic: int | None
-    comment: str | None
-    is_foreign: bool = Field(description="Opened by hand or by another program: shown, and not compared.")
-
-
-class Reconciliation(Model):
-    """What an agent last told of an account, and where it differs from our books."""
-
-    account_id: UUID
-    agent_id: UUID | None = Field(description="Who told it; null: nobody has yet.")
-    taken_at: datetime | None
-    account: dict[str, Any] | None = Field(description="balance, equity, currency and what else the terminal told.")
-    positions: list[BrokerPosition]
-    differences: list[DifferenceAnswer]
-
-
-class Alarm(Model):
-    """Something that a person should look at."""
-
-    id: UUID
-    account_id: UUID
-    kind: str = Field(description="reconciliation: broker and books differ; agent_offline: nobody works for the account.")
-    subject: str
-    text: str
-    raised_at: datetime
-    cleared_at: datetime | None = Field(description="When its reason was gone; null: it is in force.")
-
-
-class JobStatus(StrEnum):
-    """The states of a job's lifecycle."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
-class JobAnswer(Model):
-    """A job for an agent."""
-
-    id: UUID
-    account_id: UUID
-    job_type: JobType
-    status: JobStatus
-    input_data: dict[str, Any]
-    order_id: UUID | None = Field(description="The order that it carries out; null for questions.")
-    depends_on: UUID | None = Field(description="The job that must be completed first.")
-    attempts: int = Field(description="How often it was leased.")
-    leased_by: UUID | None = Field(description="The agent that had it last.")
-    leased_until: datetime | None
-    expires_at: datetime | None
-    result: dict[str, Any] | None = Field(description="What the agent told.")
-    error_message: str | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class CandlesQuestion(Asked):
-    """Which bars the terminal shall send."""
-
-    symbol: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x20\x7f]+$")] = Field(
-        description="As you call it; the account's symbol map makes it the broker's."
-    )
-    timeframe: Annotated[str, BeforeValidator(_timeframe), WithJsonSchema({"type": "string"})] = Field(examples=["M5", "1h"])
-    since: Moment | None = Field(None, alias="from")
-    until: Moment | None = Field(None, alias="to")
-    limit: int = Field(500, ge=1, le=5_000)
-
-
-class Nothing(Asked):
-    """No input."""
-
-
-class AccountQuestion(Asked):
-    """A question that needs no input."""
-
-    job_type: Literal["get_positions", "get_account"]
-    input_data: Nothing = Nothing()
-
-
-class BarsQuestion(Asked):
-    """A question for bars."""
-
-    job_type: Literal["get_candles"]
-    input_data: CandlesQuestion
-
-
-class NewJob(Model):
-    """A question on its way to the terminal."""
-
-    job_id: UUID

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from hookfill.api.account import MISSING
-from hookfill.api.agent_models import Alarm, Reconciliation
 from hookfill.api.agent_reports import difference_answer
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own
+from hookfill.api.job_models import Alarm, Reconciliation
 from hookfill.api.paging import Limit, Offset
 from hookfill.brokers.mt5.model import magic_of
 from hookfill.brokers.mt5.reconcile import is_foreign

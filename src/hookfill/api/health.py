@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from hookfill.api.answers import UNREACHABLE, Json
 from hookfill.api.models import Health
+from hookfill.ops.queue import alarms_in_force
 from hookfill.signals.store import oldest_pending_seconds
 
 ANSWER_SECONDS = 1.0
@@ -21,23 +22,24 @@ router = APIRouter(tags=["health"])
 async def health(request: Request) -> Json:
     """Always 200 while alerts are taken in: without the database they go to the spool, and the status says degraded."""
     is_spooling = bool(request.app.state.is_spooling())
-    is_answering, oldest = await _ask(request.app.state.pool)
+    is_answering, oldest, alarms = await _ask(request.app.state.pool)
     is_late = oldest is not None and oldest > LATE_SECONDS
     return Json(
         {
-            "status": "degraded" if is_spooling or is_late or not is_answering else "ok",
+            "status": "degraded" if is_spooling or is_late or alarms or not is_answering else "ok",
             "database": is_answering,
             "spooling": is_spooling,
             "oldest_pending_seconds": oldest,
+            "alarms": alarms,
             "version": version("hookfill"),
         }
     )
 
 
-async def _ask(pool: asyncpg.Pool) -> tuple[bool, float | None]:
-    """Whether the database answers in time, and the oldest pending signal's age."""
+async def _ask(pool: asyncpg.Pool) -> tuple[bool, float | None, int | None]:
+    """Whether the database answers in time, the oldest pending signal's age, and how many alarms are in force."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS), pool.acquire() as connection:
-            return True, await oldest_pending_seconds(connection)
+            return True, await oldest_pending_seconds(connection), await alarms_in_force(connection)
     except UNREACHABLE:
-        return False, None
+        return False, None, None

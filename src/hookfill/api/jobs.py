@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query
 
-from hookfill.api.agent_models import AccountQuestion, BarsQuestion, JobAnswer, JobStatus, NewJob
 from hookfill.api.agents import MISSING as AGENT_MISSING
 from hookfill.api.agents import AgentId
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own, Trader
+from hookfill.api.job_models import AccountQuestion, BarsQuestion, JobAnswer, JobStatus, NewJob
 from hookfill.api.models import Problem
 from hookfill.api.paging import Limit, Offset
 from hookfill.api.strict_body import StrictRoute

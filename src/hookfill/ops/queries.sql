@@ -7,3 +7,7 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() A
 SELECT count(*) AS pending, extract(epoch FROM clock_timestamp() - min(created_at)) AS oldest_seconds
 FROM signals
 WHERE status = 'pending';
+
+-- name: alarms_in_force$
+-- How many alarms wait for a person, whoever's they are.
+SELECT count(*) FROM alarms WHERE cleared_at IS NULL;

@@ -27,3 +27,9 @@ async def queue(connection: asyncpg.Connection) -> Queue:
     row = await connection.fetchrow(SQL.queue.sql)
     oldest = row["oldest_seconds"]
     return Queue(row["pending"], None if oldest is None else round(float(oldest), 3))
+
+
+async def alarms_in_force(connection: asyncpg.Connection) -> int:
+    """How many alarms of all accounts wait for a person; nothing of what they are about."""
+    count: int = await connection.fetchval(SQL.alarms_in_force.sql)
+    return count
