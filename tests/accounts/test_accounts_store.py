@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from hookfill.accounts import store
+from hookfill.accounts import store, strategies
 from hookfill.kernel.errors import ConfigurationError
 from hookfill.kernel.ids import new_id
 from hookfill.postgres.pool import connect
@@ -32,7 +32,7 @@ async def test_the_first_start_makes_owner_account_and_signed_door_once(connecti
     assert (account["cash"], account["balance"], account["starting_cash"]) == (Decimal(100_000),) * 3
     assert (account["currency"], account["time_zone"], account["kind"]) == ("USD", "UTC", "paper")
     door = await connection.fetchrow(store.SQL.signed_door.sql)
-    strategy = (await store.strategies_of_user(connection, owner))[0]
+    strategy = (await strategies.list_strategies(connection, owner))[0]
     assert (door["account_id"], door["strategy_id"]) == (account["account_id"], strategy["strategy_id"])
     assert (strategy["engine"], strategy["is_signed_door"], strategy["is_enabled"]) == ("rules", True, True)
     assert await store.user_of_token(connection, "first token") is None
@@ -89,7 +89,7 @@ async def test_strategies_and_their_secrets(connection) -> None:
     owner = await store.bootstrap(connection, "token")
     account_id = await store.default_account(connection, owner)
     made = await store.create_strategy(
-        connection, account_id, "Breakout", engine="rules", settings={"sizing": {"quantity": "2"}}, allowed_pairs=["EURUSD"],
+        connection, account_id, "Breakout", engine="rules", settings={"sizing": {"quantity": Decimal(2)}}, allowed_pairs=["EURUSD"],
         risk_override_pct=Decimal("1.5"),
     )  # fmt: skip
     plain = await store.create_strategy(connection, account_id, "Plain")
@@ -104,12 +104,12 @@ async def test_strategies_and_their_secrets(connection) -> None:
     await connection.execute("UPDATE webhook_secrets SET expires_at = now() WHERE strategy_id = $1", made.strategy_id)
     assert await in_force(connection) == {plain.strategy_id}
     assert await connection.fetchrow(store.SQL.secret_by_hash.sql, store.hash_secret(made.secret)) is None
-    listed = await store.strategies_of_user(connection, owner)
+    listed = (await strategies.list_strategies(connection, owner))[::-1]
     assert [one["name"] for one in listed] == ["Signed webhook", "Breakout", "Plain"]
     assert (listed[1]["allowed_pairs"], listed[1]["risk_override_pct"]) == (["EURUSD"], Decimal("1.5"))
-    assert listed[1]["settings"] == {"sizing": {"quantity": "2"}}
+    assert listed[1]["settings"] == {"sizing": {"quantity": Decimal(2)}}
     assert [one["signals"] for one in listed] == [0, 0, 0]
-    assert await store.strategies_of_user(connection, new_id()) == []
+    assert await strategies.list_strategies(connection, new_id()) == []
 
 
 async def test_signals_are_counted_per_strategy(connection) -> None:
@@ -122,7 +122,7 @@ async def test_signals_are_counted_per_strategy(connection) -> None:
                VALUES ($1, $2, $2, $3, 'tradingview', 'live', '{}', 'executed', now(), now())""",
             account_id, new_id(), made.strategy_id,
         )  # fmt: skip
-    assert [one["signals"] for one in await store.strategies_of_user(connection, owner)] == [0, 3]
+    assert [one["signals"] for one in await strategies.list_strategies(connection, owner)] == [3, 0]
 
 
 async def test_resuming_lifts_what_it_is_asked_to(connection) -> None:

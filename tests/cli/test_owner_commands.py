@@ -123,6 +123,27 @@ def test_a_strategy_is_switched_off_and_on_by_name_or_id(cli: Cli) -> None:
     assert "no strategy" in cli.error("strategies", "enable", "Nobody's")
 
 
+def test_a_rotated_strategy_shows_its_new_url_once(cli: Cli) -> None:
+    made = cli.json("strategies", "create", "Scalper")
+    new = cli.json("strategies", "rotate", "Scalper", "--overlap-hours", "2")
+    assert new["strategy_id"] == made["strategy_id"]
+    secrets = [one["webhook_url"].rpartition("/")[2] for one in (made, new)]
+    stored = query(cli.database.url, "SELECT secret_sha256, expires_at < now() + interval '2 hours' FROM webhook_secrets")
+    assert dict(stored) == {hash_secret(secrets[0]): True, hash_secret(secrets[1]): None}
+    assert "works no longer" in cli.text("strategies", "rotate", made["strategy_id"], "--overlap-hours", "0")
+    assert value(cli.database.url, "SELECT count(*) FROM webhook_secrets") == 1
+    assert "no strategy" in cli.error("strategies", "rotate", "Nobody's")
+
+
+def test_a_strategy_is_deleted_by_name_once_that_is_confirmed(cli: Cli) -> None:
+    cli.text("strategies", "create", "Scalper")
+    assert cli.run("strategies", "delete", "Scalper").exit_code == 1
+    assert [strategy["name"] for strategy in cli.json("strategies", "list")] == ["Signed webhook", "Scalper"]
+    assert "Deleted" in cli.text("strategies", "delete", "Scalper", "--yes")
+    assert [strategy["name"] for strategy in cli.json("strategies", "list")] == ["Signed webhook"]
+    assert "switch it off" in cli.error("strategies", "delete", "Signed webhook", "--yes")
+
+
 def halt(cli: Cli, account_id: str, scope: str = "account", strategy_id: str | None = None) -> UUID:
     halt_id = new_id()
     statement = (

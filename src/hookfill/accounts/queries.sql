@@ -66,16 +66,6 @@ SELECT strategies.account_id, strategies.strategy_id
 FROM strategies JOIN accounts USING (account_id) JOIN users USING (user_id)
 WHERE strategies.is_signed_door AND accounts.is_default AND users.role = 'owner';
 
--- name: strategies_of_user
-SELECT strategies.account_id, strategy_id, strategies.name, engine, is_enabled, is_signed_door, risk_override_pct, allowed_pairs,
-       settings, strategies.created_at, accounts.name AS account_name
-FROM strategies JOIN accounts USING (account_id)
-WHERE accounts.user_id = :user_id::uuid
-ORDER BY strategies.created_at, strategy_id;
-
--- name: signal_counts
-SELECT strategy_id, count(*) AS signals FROM signals WHERE account_id = ANY (:account_ids::uuid[]) GROUP BY strategy_id;
-
 -- name: lift_halts$
 -- A person resumes trading: lifts the halts of an account (or of one strategy); returns how many.
 WITH lifted AS (

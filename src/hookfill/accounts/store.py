@@ -157,14 +157,6 @@ async def account_by_name(connection: asyncpg.Connection, user_id: UUID, name: s
     return None if row is None else row["account_id"]
 
 
-async def strategies_of_user(connection: asyncpg.Connection, user_id: UUID) -> list[dict[str, Any]]:
-    """A user's strategies, oldest first, with the number of their signals."""
-    rows = await connection.fetch(SQL.strategies_of_user.sql, user_id)
-    counts = await connection.fetch(SQL.signal_counts.sql, list({row["account_id"] for row in rows}))
-    signals = {row["strategy_id"]: row["signals"] for row in counts}
-    return [{**row, "signals": signals.get(row["strategy_id"], 0)} for row in rows]
-
-
 async def lift_halts(connection: asyncpg.Connection, account_id: UUID, strategy_id: UUID | None) -> int:
     """Resume trading; returns how many halts were lifted."""
     count: int = await connection.fetchval(SQL.lift_halts.sql, account_id, strategy_id)

@@ -12,6 +12,7 @@ from hookfill.cli.common import HomeOption, JsonOption, Session, run_async, sess
 from hookfill.kernel.errors import ConfigurationError
 
 app = typer.Typer(help="Strategies: what alerts are sent to.", no_args_is_help=True, rich_markup_mode=None)
+MOST = 100_000
 StrategyArgument = Annotated[str, typer.Argument(help="The strategy's name or id.")]
 
 
@@ -20,6 +21,7 @@ class Engine(StrEnum):
 
     DIRECT = "direct"
     RULES = "rules"
+    AB = "ab"
 
 
 @app.command("list")
@@ -49,10 +51,15 @@ def list_strategies(home: HomeOption = None, as_json: JsonOption = False) -> Non
 
 
 async def _strategies(home: Path | None) -> list[dict[str, Any]]:
-    from hookfill.accounts.store import strategies_of_user
-
     async with session(home) as at:
-        return await strategies_of_user(at.connection, at.user_id)
+        return await _all(at)
+
+
+async def _all(at: Session) -> list[dict[str, Any]]:
+    """The owner's strategies, oldest first."""
+    from hookfill.accounts.strategies import list_strategies
+
+    return (await list_strategies(at.connection, at.user_id, limit=MOST))[::-1]
 
 
 @app.command("create")
@@ -60,12 +67,12 @@ def create_strategy(
     name: Annotated[str, typer.Argument(help="The strategy's name.")],
     account: Annotated[str | None, typer.Option(help="Account name or id; default: the default account.")] = None,
     engine: Annotated[
-        Engine, typer.Option(help="direct: the alert decides; rules: trend, volatility and confluence filters.")
+        Engine, typer.Option(help="direct: the alert decides; rules: trend, volatility and confluence filters; ab: both.")
     ] = Engine.DIRECT,
     pairs: Annotated[str | None, typer.Option(help="The symbols that it may trade, such as EURUSD,SPY; default: all.")] = None,
     risk_pct: Annotated[str | None, typer.Option(help="Risk per trade in percent of equity, instead of the sizing's own.")] = None,
     settings: Annotated[
-        str | None, typer.Option(help="sizing, policy, exits, filters and market as JSON, or @FILE with it.")
+        str | None, typer.Option(help="sizing, policy, exits, filters, market and windows as JSON, or @FILE with it.")
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -126,17 +133,25 @@ def _percent(given: str | None) -> Decimal | None:
 
 
 async def _create(home: Path | None, name: str, account: str | None, values: dict[str, Any]) -> dict[str, Any]:
-    from hookfill.accounts.store import create_strategy as store_strategy
-    from hookfill.accounts.store import strategies_of_user
+    from hookfill.accounts.strategies import create
 
     if not name.strip():
         raise ConfigurationError("A strategy needs a name.")
     async with session(home) as at:
-        if any(strategy["name"] == name for strategy in await strategies_of_user(at.connection, at.user_id)):
+        if any(strategy["name"] == name for strategy in await _all(at)):
             raise ConfigurationError(f"There is a strategy named {name!a} already: choose another name.")
-        made = await store_strategy(at.connection, await account_named(at, account), name, **values)
-        url = f"{base_url(at)}/api/v1/webhooks/tv/{made.secret}"
-        return {"strategy_id": made.strategy_id, "account_id": made.account_id, "name": name, "webhook_url": url}
+        made = await create(at.connection, await account_named(at, account), name, **values)
+        return {
+            "strategy_id": made.strategy_id,
+            "account_id": made.account_id,
+            "name": name,
+            "webhook_url": webhook_url(at, made.secret),
+        }
+
+
+def webhook_url(at: Session, secret: str) -> str:
+    """Where alerts with a secret are sent."""
+    return f"{base_url(at)}/api/v1/webhooks/tv/{secret}"
 
 
 def base_url(at: Session) -> str:
@@ -161,23 +176,70 @@ def disable(strategy: StrategyArgument, home: HomeOption = None) -> None:
 
 
 async def _switch(home: Path | None, name: str, *, is_enabled: bool) -> None:
-    from hookfill.accounts.store import set_enabled
+    from hookfill.accounts.strategies import change
 
     async with session(home) as at:
         found = await strategy_named(at, name)
-        await set_enabled(at.connection, found["account_id"], found["strategy_id"], is_enabled=is_enabled)
+        await change(at.connection, at.user_id, found["strategy_id"], {"is_enabled": is_enabled}, {})
         print(f"Strategy {found['name']!a} is {'on' if is_enabled else 'off'}.")
 
 
+@app.command()
+def rotate(
+    strategy: StrategyArgument,
+    overlap_hours: Annotated[int, typer.Option(min=0, max=720, help="How long the old URL still works.")] = 24,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a strategy a new webhook URL, which is its secret and can't be shown again."""
+    from hookfill.cli.show import print_json
+
+    made = run_async(_rotate(home, strategy, overlap_hours))
+    if as_json:
+        print_json(made)
+        return
+    left = f"works for {overlap_hours} hours more" if overlap_hours else "works no longer"
+    print(f"The new webhook URL of {made['name']!a}, shown only now:\n\n{made['webhook_url']}\n\nThe old one {left}.")
+
+
+async def _rotate(home: Path | None, name: str, overlap_hours: int) -> dict[str, Any]:
+    from hookfill.accounts.strategies import rotate_secret
+
+    async with session(home) as at:
+        found = await strategy_named(at, name)
+        secret = await rotate_secret(at.connection, at.user_id, found["strategy_id"], overlap_hours * 3600)
+        assert secret is not None  # found a moment ago; nobody else deletes what is the owner's
+        return {"strategy_id": found["strategy_id"], "name": found["name"], "webhook_url": webhook_url(at, secret)}
+
+
+@app.command()
+def delete(
+    strategy: StrategyArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Delete a strategy with its signals and secrets; its orders and positions stay, open ones leave by their exit rules."""
+    if not yes:
+        typer.confirm(f"Delete strategy {strategy!a} and its signals?", abort=True)
+    run_async(_delete(home, strategy))
+
+
+async def _delete(home: Path | None, name: str) -> None:
+    from hookfill.accounts.strategies import delete as delete_stored
+
+    async with session(home) as at:
+        found = await strategy_named(at, name)
+        await delete_stored(at.connection, at.user_id, found["strategy_id"])
+        print(f"Deleted strategy {found['name']!a}.")
+
+
 async def strategy_named(at: Session, name: str) -> dict[str, Any]:
-    """The strategy of a name or id, as ``strategies_of_user`` gives it.
+    """The strategy of a name or id, as ``accounts.strategies.list_strategies`` gives it.
 
     Raises:
         ConfigurationError: there is none.
     """
-    from hookfill.accounts.store import strategies_of_user
-
-    strategies = await strategies_of_user(at.connection, at.user_id)
+    strategies = await _all(at)
     found = [strategy for strategy in strategies if name in (strategy["name"], str(strategy["strategy_id"]))]
     if len(found) != 1:
         raise ConfigurationError(f"There is no strategy {name!a}: `hookfill strategies list` shows all.")
