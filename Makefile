@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths check-reference reference bench chaos lock format clean
+.PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths check-reference reference bench chaos fuzz lock format clean
 
 help: ## list these tasks
 	@printf 'Usage: make TASK [ARGS="…"]\n\n'
@@ -58,6 +58,9 @@ bench: setup ## measure, each figure against a reference measured in the same ru
 
 chaos: setup ## kill the server again and again and check that nothing was lost or done twice (long)
 	@.venv/bin/python -m pytest tests/chaos --chaos-long -n0 $(ARGS)
+
+fuzz: setup ## try many random inputs on every route of the API (long; ARGS="-k signals --fuzz-examples 2000")
+	@.venv/bin/python -m pytest tests/security/test_fuzz.py -n0 --fuzz-examples 300 $(ARGS)
 
 format: setup ## format the code and mend what lint can mend
 	@.venv/bin/ruff check --fix-only .

@@ -32,8 +32,11 @@ _SHOWN_LOG = 20_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make chaos` gives this option."""
+    """`make chaos` and `make fuzz` give these options."""
     parser.addoption("--chaos-long", action="store_true", help="run the survival tests in their long form (minutes)")
+    parser.addoption(
+        "--fuzz-examples", type=int, help="try so many random inputs on every route of the API instead of a few fixed ones"
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,13 +1,48 @@
 """People who each have one of everything, made through HTTP as far as there is a way."""
 
+import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import asyncpg
+import httpx
+
+from hookfill.postgres.model import Database
+from hookfill.postgres.pool import open_pool
 from support.house import TOKEN, House
 from support.people import PASSWORD, bearer
+from support.server import OWNER_TOKEN, Server
 
 ALERT = {"symbol": "BTCUSDT", "action": "buy", "volume": 0.01, "price": 64000}
 """Of a market that never closes."""
+
+
+class Place(Protocol):
+    """Where people live: a house in this process, or a server in its own."""
+
+    @property
+    def client(self) -> httpx.AsyncClient: ...
+
+    @property
+    def pool(self) -> asyncpg.Pool: ...
+
+    async def decide(self) -> None:
+        """Let all that is due be decided."""
+
+
+class Served:
+    """A server process as a place."""
+
+    def __init__(self, client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+        self.client, self.pool = client, pool
+
+    async def decide(self) -> None:
+        """Wait until nothing is pending."""
+        for _ in range(1_500):
+            if not await self.pool.fetchval("SELECT EXISTS (SELECT FROM signals WHERE status = 'pending')"):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("signals are still pending after half a minute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +55,10 @@ class Tenant:
     refresh_token: str
     read_key: str
     agent: dict[str, str]
+    webhook_secret: str
 
 
-async def ask(house: House, method: str, path: str, token: str, body: Any = None, status: int = 201) -> Any:
+async def ask(house: Place, method: str, path: str, token: str, body: Any = None, status: int = 201) -> Any:
     """One request that must be answered with a status; its JSON."""
     answer = await house.client.request(method, path, json=body, headers=bearer(token))
     assert answer.status_code == status, f"{method} {path}: {answer.text}"
@@ -40,7 +76,7 @@ async def make_tenant(house: House, name: str) -> Tenant:
     return await furnish(house, name, registered["access_token"], registered["refresh_token"])
 
 
-async def furnish(house: House, name: str, token: str, refresh_token: str) -> Tenant:
+async def furnish(house: Place, name: str, token: str, refresh_token: str, owner_token: str = TOKEN) -> Tenant:
     """One of everything for whom this token lets in."""
     strategy = await ask(house, "POST", "/api/v1/strategies", token, {"name": name})
     await house.client.post("/" + strategy["webhook_url"].split("/", 3)[3], json=ALERT | {"id": name})
@@ -59,7 +95,7 @@ async def furnish(house: House, name: str, token: str, refresh_token: str) -> Te
         account,
         name,
     )
-    invited = await ask(house, "POST", "/api/v1/invitations", TOKEN, {"email": f"next-{name}@example.com"})
+    invited = await ask(house, "POST", "/api/v1/invitations", owner_token, {"email": f"next-{name}@example.com"})
     ids = {
         "account_id": account,
         "agent_id": paired["agent_id"],
@@ -71,4 +107,14 @@ async def furnish(house: House, name: str, token: str, refresh_token: str) -> Te
         "strategy_id": strategy["strategy_id"],
     }
     agent = {"X-Agent-Id": paired["agent_id"], "X-Agent-Key": paired["pairing_key"]}
-    return Tenant(name, ids, token, refresh_token, key["key"], agent)
+    return Tenant(name, ids, token, refresh_token, key["key"], agent, strategy["webhook_url"].rpartition("/")[2])
+
+
+async def furnish_server(server: Server, database: Database, name: str) -> Tenant:
+    """The owner of a running server, with one of everything."""
+    pool = await open_pool(database, name="test", max_size=2)
+    try:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
+            return await furnish(Served(client, pool), name, OWNER_TOKEN, "", OWNER_TOKEN)
+    finally:
+        await pool.close()
