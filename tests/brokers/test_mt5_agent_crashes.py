@@ -38,7 +38,7 @@ FAULTS = [
 ]
 
 
-class Crash(Exception):
+class Crash(BaseException):  # what no handler of errors may stop
     """The process is gone."""
 
 

@@ -26,6 +26,7 @@ COMMANDS = [
     "accounts",
     "strategies",
     "import",
+    "agent",
 ]
 HEAVY = [
     "uvicorn",

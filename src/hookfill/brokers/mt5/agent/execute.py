@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import structlog
+
 from hookfill.brokers.mt5.agent import retcodes
 from hookfill.brokers.mt5.agent.close import NO_CONNECTION, Closing
 from hookfill.brokers.mt5.agent.failpoints import Step, reach
 from hookfill.brokers.mt5.agent.fills import Found, completed, dealt_volume, fill_from, merge
 from hookfill.brokers.mt5.agent.jobs import Entry, Job, UnusableJob, entry_from, expired, failed, wire
 from hookfill.brokers.mt5.agent.journal import Entry as Known
+from hookfill.brokers.mt5.agent.journal import JournalError
 from hookfill.brokers.mt5.agent.questions import answer_question
 from hookfill.brokers.mt5.agent.requests import entry_request
 from hookfill.brokers.mt5.agent.retcodes import Kind
@@ -101,6 +104,18 @@ class Executor:
             return self._over(job, lease, str(error))
         except TerminalError as error:
             return self._unreachable(job, lease, error)
+        except JournalError:
+            raise
+        except Exception as error:
+            # A defect, here or in what the terminal answered: one job must not stop all others.
+            structlog.get_logger("agent").exception("job_met_a_defect", job_id=str(job.job_id))
+            return self._defect(job, error)
+
+    def _defect(self, job: Job, error: Exception) -> dict[str, Any] | Pending:
+        known = self.sender.journal.entry(job.job_id)
+        if job.attempt > 1 or not job.may_act or (known is not None and known.requests):
+            return Pending.LOOK_AGAIN
+        return wire(failed(f"The agent met a defect ({type(error).__name__}), which its log describes: nothing was done."))
 
     def _over(self, job: Job, lease: Lease, why: str) -> dict[str, Any] | Pending:
         """Nothing more may be sent. What was dealt before that is found by looking again."""

@@ -9,7 +9,9 @@ acknowledged that.
 import json
 import sqlite3
 import threading
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -28,14 +30,14 @@ CREATE TABLE IF NOT EXISTS jobs (
     state       TEXT NOT NULL CHECK (state IN ('taken', 'acting', 'done')),
     outcome     TEXT,
     is_reported INTEGER NOT NULL DEFAULT 0,
-    written_at  INTEGER NOT NULL DEFAULT (unixepoch())
+    written_at  INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER))
 );
 CREATE TABLE IF NOT EXISTS requests (
     request_id INTEGER PRIMARY KEY,
     job_id     TEXT NOT NULL,
     request    TEXT NOT NULL,
     answer     TEXT,
-    written_at INTEGER NOT NULL DEFAULT (unixepoch())
+    written_at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER))
 );
 CREATE INDEX IF NOT EXISTS requests_by_job ON requests (job_id);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -82,9 +84,12 @@ class Journal:
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
+            weakref.finalize(self, self._connection.close)
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)
-            self._run("DELETE FROM jobs WHERE is_reported AND written_at < unixepoch() - ?", _KEPT_SECONDS)
+            self._run(
+                "DELETE FROM jobs WHERE is_reported AND written_at < CAST(strftime('%s', 'now') AS INTEGER) - ?", _KEPT_SECONDS
+            )
             self._run("DELETE FROM requests WHERE job_id NOT IN (SELECT job_id FROM jobs)")
         except sqlite3.Error as error:
             raise JournalError(f"The agent's journal {path} can't be used ({error}): see its folder's rights and space.") from error
@@ -190,31 +195,35 @@ class Journal:
             is_accepted=any(answer == "accepted" for _, answer in requests),
         )
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit on success, roll back on an error.
+
+        Raises:
+            JournalError: the disk is full, or the folder is gone.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise JournalError(f"The agent's journal can't be written ({error}): see its folder's rights and space.") from error
 
     def _run(self, statement: str, *values: Any) -> None:
         with self._lock, self._transaction():
             self._connection.execute(statement, values)
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
-        with self._lock:
-            return self._connection.execute(statement, values).fetchall()
-
-
-class _Transaction:
-    """Commit on success, roll back on an error, and name what a full disk or a lost folder means."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise JournalError(f"The agent's journal can't be written ({error}): see its folder's rights and space.") from error
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"The agent's journal can't be read ({error}): see its folder's rights.") from error
 
 
 def _json(value: Mapping[str, Any]) -> str:

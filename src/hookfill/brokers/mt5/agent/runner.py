@@ -16,8 +16,8 @@ import structlog
 from hookfill.brokers.mt5.agent.client import POLL_SECONDS, Client, KeyRefused, Refused, ServerAway
 from hookfill.brokers.mt5.agent.execute import Executor, Pending
 from hookfill.brokers.mt5.agent.failpoints import Step, reach
-from hookfill.brokers.mt5.agent.jobs import Job, UnusableJob, job_from
-from hookfill.brokers.mt5.agent.journal import Entry, Journal
+from hookfill.brokers.mt5.agent.jobs import Job, UnusableJob, failed, job_from, wire
+from hookfill.brokers.mt5.agent.journal import Entry, Journal, JournalError
 from hookfill.brokers.mt5.agent.link import Backoff, OneThread, ServerClock, steady_seconds
 from hookfill.brokers.mt5.agent.pushing import Candles, Interest, Pusher
 from hookfill.brokers.mt5.agent.sending import Lease, Sender
@@ -119,7 +119,7 @@ class Runner:
                 await self._take_jobs()
                 for task in tasks:
                     task.cancel()
-        except ExceptionGroup as errors:
+        except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
@@ -207,6 +207,10 @@ class Runner:
             job = job_from(given, self._clock.now())
         except UnusableJob as error:
             self._log.error("job_not_understood", reason=str(error))
+            with suppress(KeyError, ValueError):
+                job_id = UUID(str(given["job_id"]))
+                self._journal.take(job_id, given, str(given["lease_token"]))
+                self._journal.finish(job_id, wire(failed(str(error))))
             return
         self._log.info("job_taken", job_id=str(job.job_id), type=job.job_type.value, attempt=job.attempt, may_act=job.may_act)
         self._interest.add_job(job.input_data.get("symbol"))
@@ -261,6 +265,9 @@ class Runner:
                 # 409: the lease is no longer ours; the server asks again if it does not know. 404: the job is gone.
                 level = self._log.warning if error.status in {404, 409} else self._log.error
                 level("result_refused", job_id=str(entry.job_id), status=error.status, reason=str(error))
+                if error.status not in {404, 409} and "output_data" in (entry.outcome or {}):
+                    self._journal.finish(entry.job_id, wire(failed(f"The server did not take the answer: {error}")))
+                    continue
             reach(Step.AFTER_REPORT)
             self._journal.reported(entry.job_id)
 
@@ -333,6 +340,11 @@ class Runner:
                 return
             except (ServerAway, Refused, TerminalError) as error:
                 self._log.warning("not_told", what=name, reason=str(error))
+                pause = backoff.next()
+            except JournalError:
+                raise
+            except Exception:
+                self._log.exception("loop_met_a_defect", what=name)
                 pause = backoff.next()
             await asyncio.sleep(pause)
 

@@ -9,6 +9,7 @@ import hashlib
 import random
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -93,6 +94,7 @@ class SimulatedTerminal:
         self._lock = threading.RLock()
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30.0)
+            weakref.finalize(self, self._connection.close)
             self._connection.execute("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         except sqlite3.Error as error:
             raise ConfigurationError(f"{path} can't hold a simulated terminal ({error}): choose another file.") from error
