@@ -360,3 +360,19 @@ def test_default_limits_hold_for_a_typical_account() -> None:
                              strategies=[strategy(number) for number in (11, 12, 13, 14)]))  # fmt: skip
     assert [verdict.reason for verdict in outcome.verdicts] == [None, None, None, "max_positions_per_symbol_exceeded"]
     assert {position.strategy_id for position in outcome.positions} == {UUID(int=number) for number in (11, 12, 13)}
+
+
+@pytest.mark.parametrize(("price", "filled"), [("9.0", "1.0998"), ("1.11", "1.10988")])
+def test_an_exit_is_not_dealt_at_an_absurd_price_of_its_own_alert(price: str, filled: str) -> None:
+    """While no fresh market price is known, an alert's own price counts only within the collar around the last mark."""
+    bars = [flat(-1, "1.1")]
+    outcome = fold(
+        situation(
+            signal("buy EURUSD 0.1", 0),
+            signal(f'{{"ticker":"EURUSD","action":"close","price":{price}}}', 60),
+            bars=bars,
+            limits=Limits(),
+        )
+    )
+    assert [order.purpose for order in outcome.orders] == ["entry", "exit"]
+    assert outcome.orders[-1].fills[0].price == pytest.approx(Decimal(filled), abs=Decimal("0.0001"))

@@ -8,6 +8,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
+from hookfill.desk import fold as folding
 from hookfill.desk import gather as gathering
 from hookfill.desk import worker as working
 from hookfill.desk.gather import SQL
@@ -251,3 +252,23 @@ async def test_stopping_ends_after_the_work_in_hand(desk) -> None:
     assert await worker.work_off() == 0
     assert await desk.verdicts(signals) == [("pending", None)]
     await asyncio.wait_for(worker.run(), 10)
+
+
+async def test_prices_that_can_t_be_folded_are_no_signal_s_fault(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.candles(*MARKET)
+    await desk.alerts((BUY + " sl=1.0950", 8.1))
+    await desk.work()
+    signals = await desk.alerts(("close EURUSD", 9.5))
+    await desk.candles(bar(9, "1.1 1.1 1.08 1.1"))
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folding, "mark", broken)
+        for _ in range(5):
+            await desk.work()
+    row = only(await desk.rows("SELECT status, attempts FROM signals WHERE signal_id = $1", signals[0]))
+    assert (row["status"], row["attempts"]) == ("pending", 0)
+    await desk.work()
+    assert await desk.verdicts(signals) == [("executed", None)]

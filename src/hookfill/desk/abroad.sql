@@ -129,4 +129,9 @@ WITH asked AS (
     FROM unnest(:deal_ids::text[], :deal_notes::text[]) AS d (deal_id, note)
     WHERE broker_deals.account_id = :account_id::uuid AND broker_deals.deal_id = d.deal_id
 )
-SELECT pg_notify('hookfill_jobs', :account_id::text) WHERE EXISTS (SELECT FROM asked);
+SELECT pg_notify('hookfill_jobs', :account_id::text)
+WHERE EXISTS (SELECT FROM asked)
+   OR EXISTS (
+       SELECT FROM jobs
+       WHERE account_id = :account_id::uuid AND status IN ('pending', 'running') AND depends_on = ANY (:settled::uuid[])
+   );

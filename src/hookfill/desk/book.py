@@ -75,14 +75,14 @@ class Book:
 
     def capital_in_flight(self, flight: Flight) -> Decimal:
         """The capital that an entry in flight commits when it fills; 0 when no price or rate of exchange is known for it."""
-        if flight.estimate is None:
+        quote = self._quotes.get(flight.symbol)
+        price = flight.estimate if quote is None else quote.price
+        if price is None:
             return ZERO
-        instrument = instrument_for(flight.symbol)
-        priced = in_account_currency(instrument, self.account.currency, flight.estimate, self._quotes)
+        priced = in_account_currency(instrument_for(flight.symbol), self.account.currency, price, self._quotes)
         if priced is None:
             return ZERO
-        left = flight.quantity - flight.filled_quantity
-        return committed_capital(left, flight.estimate, multiplier=priced.multiplier, margin_rate=priced.margin_rate)
+        return committed_capital(flight.quantity, price, multiplier=priced.multiplier, margin_rate=priced.margin_rate)
 
     def tries(self, position: Position) -> Tries | None:
         """How often the position's own rules have asked a broker to leave it; None: never."""

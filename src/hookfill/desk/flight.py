@@ -24,7 +24,7 @@ class Flight:
         is_waiting: no agent has had the job yet.
         sent: the numbers that went to the terminal: sl, tp, sl_pips, tp_pips.
         alert_stop, alert_target: what the alert itself named.
-        estimate: a price to value it at while it is in flight; None when none is known.
+        estimate: the alert's own price, to value it at while it is in flight and no market price is known; None: it named none.
         reason, text: why it ended unfilled, or in part.
     """
 

@@ -9,6 +9,7 @@ import asyncpg
 from hookfill.desk.gather import position_from
 from hookfill.desk.steps import Steps
 from hookfill.desk.telling import tell_decision, tell_gate, tell_message, tell_parse, tell_refusal, tell_repeat
+from hookfill.desk.telling_jobs import tell_outcome
 from hookfill.desk.telling_trades import tell_exits, tell_orders
 from hookfill.orders.store import list_orders, with_fills
 from hookfill.postgres.snapshot import snapshot
@@ -32,7 +33,7 @@ async def story(connection: asyncpg.Connection, user_id: UUID, signal_id: UUID) 
         state), ``reason, error_message`` and ``steps``, each ``{step, at, elapsed_ms, title, says, figures}``:
 
         * ``step`` is message, stored, refusal, parse, gate (duplicates), plan, price, check (one per gate or risk check), engine,
-          sizing, verdict, order, fill, position or exit;
+          sizing, verdict, order, fill, position or exit; at a broker also job, lease, result, booked and outcome;
         * ``at`` is the wall clock's time in UTC and ``elapsed_ms`` the milliseconds since the step before that has one; both are
           None for what happened inside the decision;
         * ``figures`` are its numbers: amounts as Decimal in the account's currency, times in UTC.
@@ -88,8 +89,12 @@ async def _signal_story(
     if orders:
         orders.sort(key=lambda order: (order["created_at"], order["client_order_id"]))
         rows = await connection.fetch(SQL.positions_named.sql, account_id, list({order["position_id"] for order in orders}))
-        tell_orders(steps, orders, {row["position_id"]: position_from(row) for row in rows})
-        tell_exits(steps, await _later_exits(connection, account_id, signal_id, orders))
+        exits = await _later_exits(connection, account_id, signal_id, orders)
+        jobs = await _jobs(connection, account_id, [*orders, *exits])
+        tell_orders(steps, orders, {row["position_id"]: position_from(row) for row in rows}, jobs)
+        if signal["verdict"] == "approved":
+            tell_outcome(steps, signal)
+        tell_exits(steps, exits, jobs)
     names = ("strategy_id", "strategy_name", "symbol", "action", "status", "reason", "error_message")
     return {
         "signal_id": signal_id,
@@ -98,6 +103,14 @@ async def _signal_story(
         **{name: signal[name] for name in names},
         "steps": steps.told,
     }
+
+
+async def _jobs(
+    connection: asyncpg.Connection, account_id: UUID, orders: Sequence[Mapping[str, Any]]
+) -> dict[UUID, Mapping[str, Any]]:
+    """The jobs of orders that are at a broker, by order."""
+    rows = await connection.fetch(SQL.jobs_of_orders.sql, account_id, [order["id"] for order in orders])
+    return {row["order_id"]: row for row in rows}
 
 
 async def _later_exits(

@@ -1,5 +1,5 @@
 -- name: story_signal^
-SELECT signals.*, strategies.name AS strategy_name, decisions.engine, decisions.trace
+SELECT signals.*, strategies.name AS strategy_name, decisions.engine, decisions.verdict, decisions.trace
 FROM accounts
 JOIN signals USING (account_id)
 LEFT JOIN strategies ON strategies.account_id = signals.account_id AND strategies.strategy_id = signals.strategy_id
@@ -28,3 +28,9 @@ FROM orders
 WHERE account_id = :account_id::uuid AND position_id = ANY (:position_ids::uuid[]) AND purpose = 'exit'
   AND signal_id IS DISTINCT FROM :signal_id::uuid AND as_of >= :as_of::timestamptz AND created_at >= :created_at::timestamptz
 ORDER BY as_of, created_at;
+
+-- name: jobs_of_orders
+-- What agents were asked to do for these orders.
+SELECT jobs.*, agents.label AS agent_label
+FROM jobs LEFT JOIN agents ON agents.agent_id = jobs.leased_by
+WHERE jobs.account_id = :account_id::uuid AND jobs.order_id = ANY (:order_ids::uuid[]);

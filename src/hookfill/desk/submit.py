@@ -157,8 +157,7 @@ def _close(account: Account, order: Order, expires_at: datetime) -> NewJob:
 
 def _keep(case: Case, order: Order, job: NewJob) -> None:
     """Collect an order and its job."""
-    estimate = None if case.quote is None else case.quote.price
-    flight = replace(_flight(order, job), estimate=estimate)
+    flight = replace(_flight(order, job), estimate=case.alert.price)
     case.orders.append(order)
     case.moves += Moves(flights=(flight,), jobs=(job,))
     case.trace.setdefault("jobs", []).append(

@@ -160,6 +160,10 @@ def _sizing(steps: Steps, sizing: Mapping[str, Any]) -> None:
 def _verdict(steps: Steps, signal: Mapping[str, Any]) -> None:
     """The signal's status and why, at the moment at which it was written."""
     status, failure = signal["status"], (signal["trace"] or {}).get("traceback")
+    if signal["verdict"] == "approved":  # what the broker made of it is told after the order
+        approved = {"status": "approved", "reason": None, "attempts": signal["attempts"]}
+        steps.add("verdict", "Approved", "All checks passed; the order goes to the broker.", approved, at=signal["decided_at"])
+        return
     figures: dict[str, Any] = {"status": status, "reason": signal["reason"], "attempts": signal["attempts"]}
     says = signal["error_message"]
     if status == "failed" or signal["attempts"]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from hookfill.desk.steps import Steps, word
+from hookfill.desk.telling_jobs import tell_job
 from hookfill.kernel.money import ZERO
 from hookfill.positions.apply import unrealized
 from hookfill.positions.model import Position
@@ -49,14 +50,24 @@ _POSITION = (
     "exit_reason",
 )
 
+_NO_JOBS: Mapping[UUID, Mapping[str, Any]] = {}
+"""Of orders that filled on paper."""
 
-def tell_orders(steps: Steps, orders: Sequence[Mapping[str, Any]], positions: Mapping[UUID, Position]) -> None:
+
+def tell_orders(
+    steps: Steps,
+    orders: Sequence[Mapping[str, Any]],
+    positions: Mapping[UUID, Position],
+    jobs: Mapping[UUID, Mapping[str, Any]] = _NO_JOBS,
+) -> None:
     """The signal's own orders with their fills, and after the last order of each position the position itself."""
     last = {order["position_id"]: order["id"] for order in orders}
     for order in orders:
         figures = {"order_id": order["id"], **{name: order[name] for name in _ORDER}}
         says = f"{_order_words(order)} is {order['status']}."
         steps.add("order", "Order", says, figures, at=order["created_at"])
+        if order["id"] in jobs:
+            tell_job(steps, jobs[order["id"]])
         for fill in order["fills"]:
             _fill(steps, order, fill)
         position = positions.get(order["position_id"])
@@ -64,7 +75,7 @@ def tell_orders(steps: Steps, orders: Sequence[Mapping[str, Any]], positions: Ma
             _position(steps, order, position)
 
 
-def tell_exits(steps: Steps, exits: Sequence[Mapping[str, Any]]) -> None:
+def tell_exits(steps: Steps, exits: Sequence[Mapping[str, Any]], jobs: Mapping[UUID, Mapping[str, Any]] = _NO_JOBS) -> None:
     """How the position was left later, whichever rule or signal asked for it."""
     for order in exits:
         realized = sum((fill["realized_pnl"] for fill in order["fills"]), ZERO)
@@ -81,6 +92,8 @@ def tell_exits(steps: Steps, exits: Sequence[Mapping[str, Any]]) -> None:
         if order["average_fill_price"] is not None:
             says += f" at {word(order['average_fill_price'])} as of {word(order['as_of'])}; it realised {word(realized)}"
         steps.add("exit", f"Exit: {order['exit_reason']}", f"{says}.", figures, at=order["created_at"])
+        if order["id"] in jobs:
+            tell_job(steps, jobs[order["id"]])
 
 
 def _order_words(order: Mapping[str, Any]) -> str:

@@ -158,7 +158,7 @@ class Worker:
 
     async def _one_by_one(self, account_id: UUID) -> bool:
         """Something in the batch can't be gathered, folded or written: find out which signal, and count the attempt against it."""
-        if not await self._is_sound_without_signals(account_id):
+        if not await self._prices_can_be_folded(account_id):
             return False
         did_something = False
         for _ in range(MOST_SIGNALS):
@@ -173,19 +173,24 @@ class Worker:
             did_something = True
         return did_something
 
-    async def _is_sound_without_signals(self, account_id: UUID) -> bool:
-        """Whether the account's prices and news alone can be folded: if not, its signals are innocent and wait."""
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                row = await connection.fetchrow(SQL.lock_account.sql, account_id)
-                if row is not None:
-                    fold(await gather(connection, row, await self._now(connection), 0))
-        except _UNREACHABLE:
-            raise
-        except Exception as error:
-            _LOG.error("account_stuck", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
-            return False
-        return True
+    async def _prices_can_be_folded(self, account_id: UUID) -> bool:
+        """Whether the account's prices and its broker's news can be folded: if not, its signals are innocent of it and wait."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(SQL.lock_account.sql, account_id)
+            if row is None:
+                return False
+            try:
+                situation = await gather(connection, row, await self._now(connection), 0)
+            except _UNREACHABLE:
+                raise
+            except Exception:  # nothing of the account can be decided: each attempt is counted, so that this ends and is seen
+                return True
+            try:
+                fold(situation)
+            except Exception as error:
+                _LOG.error("prices_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+                return False
+            return True
 
     async def _note_failure(self, account_id: UUID, error: Exception) -> bool:
         """Count a failed attempt of the account's first pending signal; False when it has none."""
