@@ -338,3 +338,26 @@ async def test_an_overlap_has_bounds(house: House, overlap: Any) -> None:
     answer = await ask(house, "POST", f"strategies/{one['strategy_id']}/rotate-secret", {"overlap_seconds": overlap})
     assert answer.status_code == 422
     assert await house.pool.fetchval("SELECT count(*) FROM webhook_secrets") == 1
+
+
+async def test_who_has_no_account_yet_gets_a_paper_account_with_the_first_strategy(house: House) -> None:
+    user_id = await house.new_user(OTHER)
+    await house.pool.execute("DELETE FROM accounts WHERE user_id = $1", user_id)
+    first, second = await made(house, OTHER), await made(house, OTHER)
+    rows = await listed(house, OTHER)
+    assert {row["id"] for row in rows} == {first["strategy_id"], second["strategy_id"]}
+    (account,) = await house.pool.fetch("SELECT * FROM accounts WHERE user_id = $1", user_id)
+    assert (account["is_default"], account["kind"], account["cash"]) == (True, "paper", 100_000)
+    assert {row["account_id"] for row in rows} == {str(account["account_id"])}
+
+
+async def test_the_routes_run_as_the_person_s_role(house: House) -> None:
+    """What one must not see is withheld by the database: a policy that lets nothing through empties the list."""
+    one = await made(house)
+    await house.pool.execute("ALTER POLICY own ON strategies USING (false)")
+    assert await listed(house) == []
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        assert (await ask(house, method, f"strategies/{one['strategy_id']}", body)).status_code == 404
+    await house.pool.execute("ALTER POLICY own ON accounts USING (false)")
+    assert (await ask(house, "GET", f"accounts/{house.account_id}")).status_code == 404
+    assert (await ask(house, "POST", f"accounts/{house.account_id}/deposits", {"amount": 1})).status_code == 404
