@@ -1,5 +1,7 @@
 """Recognising a caller reads by index, however many people there are; and people are made whole or not at all."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -68,3 +70,20 @@ async def test_a_session_is_one_users(connection: asyncpg.Connection) -> None:
     await sessions.close_session(connection, "unknown")
     await sessions.close_session(connection, renewed[1])
     assert await sessions.renew_session(connection, renewed[1]) is None
+
+
+async def test_a_thief_cant_renew_while_the_family_is_revoked(pool: asyncpg.Pool) -> None:
+    """A renewal that is under way when an old token comes a second time must not survive it."""
+    async with pool.acquire() as first, pool.acquire() as second, pool.acquire() as watching:
+        old = await sessions.open_session(first, await bootstrap(first, "token"))
+        _, latest = await sessions.renew_session(first, old) or (None, "")
+        renewal = first.transaction()
+        await renewal.start()
+        assert await sessions.renew_session(first, latest) is not None
+        reuse = asyncio.create_task(sessions.renew_session(second, old))
+        waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock')"
+        while not await watching.fetchval(waits, second.get_server_pid()):
+            assert not reuse.done()
+        await renewal.commit()
+        assert await reuse is None
+        assert await watching.fetchval("SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL") == 0
