@@ -132,11 +132,16 @@ async def test_an_outcome_that_could_not_be_told_is_told_after_a_restart(place: 
     assert len(place.world.book().deals) == 1
 
 
-async def test_a_lease_of_which_the_journal_knows_nothing_is_given_up(place: Place) -> None:
-    """The agent ended while the server's answer was on its way."""
+@pytest.mark.parametrize("knows_id", [False, True])
+async def test_a_lease_of_which_the_journal_knows_nothing_is_given_up(place: Place, knows_id: bool) -> None:
+    """The agent ended while the server's answer was on its way, and perhaps again while it made sure of that."""
     job = place.fake.add("trade", side="buy")
     headers = {"x-agent-id": AGENT_ID, "x-agent-key": AGENT_KEY}
     assert "job_id" in place.fake.answer("GET", f"/api/v1/agents/{AGENT_ID}/jobs/next", headers, b"")[1]
+    if knows_id:
+        journal = Journal(place.folder / "journal")
+        journal.take(job.job_id, {"job_id": str(job.job_id)}, str(job.token))
+        journal.close()
     async with place.agent():
         await until(lambda: job.status == "expired")
     assert place.world.book().orders == []

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID
@@ -146,15 +146,21 @@ class Runner:
         for entry in self._journal.open_jobs():
             token, until = leases.get(entry.job_id, (None, None))
             if token == entry.lease_token:
-                job = replace(job_from(entry.job, self._clock.now()), leased_until=until)
-                self._held[job.job_id] = _Held(job, Lease(until, job.expires_at))
+                self._hold_again(entry, until)
             else:
                 await self._look_after(entry)
         for job_id, (token, until) in leases.items():
             if self._journal.entry(job_id) is None:
-                job = Job(job_id, JobType.TRADE, {}, token, until, None, attempt=1, may_act=False)
-                self._journal.take(job_id, {"job_id": str(job_id)}, token)
-                self._held[job_id] = _Held(job, Lease(until, None), is_known=False)
+                self._hold_again(self._journal.take(job_id, {"job_id": str(job_id)}, token), until)
+
+    def _hold_again(self, entry: Entry, until: datetime) -> None:
+        """A job that is still leased to us. Of one that ended the agent as it was given out, only the id may be known."""
+        try:
+            job = replace(job_from(entry.job, until), leased_until=until)
+            self._held[entry.job_id] = _Held(job, Lease(until, job.expires_at))
+        except UnusableJob:
+            job = Job(entry.job_id, JobType.TRADE, {}, entry.lease_token, until, None, attempt=1, may_act=False)
+            self._held[entry.job_id] = _Held(job, Lease(until, None), is_known=False)
 
     async def _look_after(self, entry: Entry) -> None:
         """A job whose lease has lapsed: what was dealt for it is told, else it is the server's to give out again."""
