@@ -155,7 +155,8 @@ async def delete(connection: asyncpg.Connection, user_id: UUID, strategy_id: UUI
     """Delete a strategy with its secrets, signals and their decisions; False when the user has none of that id.
 
     Its messages, orders, fills and positions are the account's ledger and stay; an open position still leaves by the exit rules
-    that it was opened with. What is still to be decided is not traded any more.
+    that it was opened with. What is still to be decided, or waits for an agent to begin it, is not traded any more; what an agent
+    has begun is booked when its result comes.
 
     Raises:
         InUse: it is the strategy behind ``POST /webhook``, which the door needs.
@@ -168,7 +169,7 @@ async def delete(connection: asyncpg.Connection, user_id: UUID, strategy_id: UUI
             return False
         if row["is_signed_door"]:
             raise InUse("This is the strategy behind POST /webhook, which can't be without one: switch it off (is_enabled: false).")
-        for statement in (SQL.delete_decisions, SQL.delete_signals, SQL.delete_secrets, SQL.lift_its_halts, SQL.delete_strategy):
-            await connection.execute(statement.sql, account_id, strategy_id)
+        for name in ("cancel_entries", "delete_decisions", "delete_signals", "delete_secrets", "lift_its_halts", "delete_strategy"):
+            await connection.execute(getattr(SQL, name).sql, account_id, strategy_id)
         await connection.execute(store.SQL.announce_secrets.sql)
     return True

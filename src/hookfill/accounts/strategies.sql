@@ -47,6 +47,14 @@ UPDATE webhook_secrets
 SET expires_at = least(coalesce(expires_at, 'infinity'), now() + make_interval(secs => :seconds::double precision))
 WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
 
+-- name: cancel_entries!
+-- Entries that no agent has begun are not begun any more; the desk books them as cancelled.
+UPDATE jobs SET status = 'cancelled', error_message = 'The strategy was deleted.', finished_at = clock_timestamp()
+FROM orders
+WHERE jobs.account_id = :account_id::uuid AND jobs.status = 'pending' AND jobs.attempts = 0
+  AND orders.account_id = jobs.account_id AND orders.order_id = jobs.order_id
+  AND orders.strategy_id = :strategy_id::uuid AND orders.purpose = 'entry';
+
 -- name: delete_decisions!
 DELETE FROM decisions
 USING signals

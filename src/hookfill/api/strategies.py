@@ -88,7 +88,7 @@ async def change_strategy(connection: Own, user_id: Trader, strategy_id: Strateg
     "/{strategy_id}", status_code=204, response_class=Response, summary="Delete a strategy", responses={**NOT_FOUND, **CONFLICT}
 )
 async def delete_strategy(connection: Own, user_id: Trader, strategy_id: StrategyId) -> Response:
-    """Its signals go with it, and its webhook URL leads nowhere at once.
+    """Its signals go with it, and its webhook URL leads nowhere at once. Entries that no agent has begun are cancelled.
 
     Messages, orders, fills and positions are the account's ledger and stay; an open position still leaves by its exit rules.
     """
