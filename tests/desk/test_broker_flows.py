@@ -5,6 +5,8 @@ from decimal import Decimal
 import pytest
 
 from hookfill.brokers.mt5.model import comment_of, magic_of
+from hookfill.brokers.mt5.store import Agent, lease_job
+from hookfill.kernel.ids import new_id
 from support.broker import Broker, asked, open_broker
 from support.house import House, at
 
@@ -256,3 +258,32 @@ async def test_closed_only_when_the_entry_of_a_reversal_fails(broker: Broker) ->
     assert (signal["status"], signal["fill_price"], signal["reason"]) == ("executed", Decimal("1.2"), "broker_rejected")
     assert signal["error_message"].startswith("Closed only; the entry was not made: ")
     await broker.check()
+
+
+async def test_no_agent_gets_the_entry_of_a_reversal_before_its_close_is_booked(broker: Broker) -> None:
+    await broker.alert(PLAIN)
+    await broker.fill("1.1")
+    signal_id = await broker.alert(PLAIN | {"action": "sell"}, 2)
+    close, _ = await broker.jobs()
+    await broker.finish(close, fill_price="1.2", filled_volume="0.04")
+    agent = Agent(new_id(), broker.house.owner, broker.account_id, is_owner=True)
+    async with broker.house.pool.acquire() as connection:
+        assert await lease_job(connection, agent) is None
+        await broker.house.decide()
+        assert await lease_job(connection, agent) is None
+    signal, [position] = await broker.signal(signal_id), await broker.positions()
+    assert (signal["status"], signal["reason"], position["quantity"]) == ("executed", "job_cancelled", Decimal("0.06"))
+    await broker.check()
+
+
+async def test_an_agent_gets_the_entry_once_its_close_is_booked(broker: Broker) -> None:
+    await broker.alert(PLAIN)
+    await broker.fill("1.1")
+    await broker.alert(PLAIN | {"action": "sell"}, 2)
+    close, entry = await broker.jobs()
+    await broker.report(close, fill_price="1.2")
+    agent = Agent(new_id(), broker.house.owner, broker.account_id, is_owner=True)
+    async with broker.house.pool.acquire() as connection:
+        leased = await lease_job(connection, agent)
+    assert leased is not None
+    assert leased["job_id"] == entry["job_id"]

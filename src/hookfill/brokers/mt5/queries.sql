@@ -53,8 +53,8 @@ WHERE account_id = :account_id::uuid AND status = 'running' AND leased_by = :age
 RETURNING job_id, lease_token, leased_until;
 
 -- name: lease_job^
--- The account's oldest job that may be offered, leased: one that waits, is in time and depends on nothing unfinished; or one whose
--- lease lapsed. The database's clock alone decides, and each job goes to one agent however many ask at once.
+-- The account's oldest job that may be offered, leased: one that waits, is in time and depends on nothing unfinished (nor on what is
+-- not booked: of a close that did a part only, the desk cancels what should follow); or one whose lease lapsed. The database's clock alone decides, and each job goes to one agent however many ask at once.
 WITH offered AS MATERIALIZED (
     SELECT job_id FROM jobs
     WHERE account_id = $1::uuid
@@ -65,6 +65,7 @@ WITH offered AS MATERIALIZED (
               OR EXISTS (
                   SELECT FROM jobs AS first
                   WHERE first.account_id = jobs.account_id AND first.job_id = jobs.depends_on AND first.status = 'completed'
+                    AND (first.order_id IS NULL OR first.settled_at IS NOT NULL)
               )
           )
           OR status = 'running' AND leased_until <= clock_timestamp()
@@ -97,6 +98,7 @@ WHERE account_id = ANY (:account_ids::uuid[])
           OR EXISTS (
               SELECT FROM jobs AS first
               WHERE first.account_id = jobs.account_id AND first.job_id = jobs.depends_on AND first.status = 'completed'
+                AND (first.order_id IS NULL OR first.settled_at IS NOT NULL)
           )
       )
       OR status = 'running' AND leased_until <= clock_timestamp()
