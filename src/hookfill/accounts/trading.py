@@ -94,9 +94,7 @@ def check_movement(account: Mapping[str, Any], change: Decimal, free: Decimal) -
         CashRefused: it may not.
     """
     if account["kind"] != "paper":
-        raise CashRefused(
-            "The money of this account lies with its broker, who tells what there is: move it there."
-        )
+        raise CashRefused("The money of this account lies with its broker, who tells what there is: move it there.")
     if -change > free:
         raise CashRefused(f"Only {plain(max(free, ZERO))} {account['currency']} are free: close positions or take out less.")
     if account["starting_cash"] + change >= MOST_CASH:
