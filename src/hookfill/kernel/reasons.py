@@ -95,7 +95,9 @@ MEANINGS: dict[Reason, Meaning] = {
         "Neither a valid signature nor the right secret came with the message.",
         "Sign the raw body with HMAC_SECRET, or put the secret into the body.",
     ),
-    Reason.API_KEY_INVALID: Meaning("The API key is missing or wrong.", "Send the key that `hookfill token` shows, or an API key with the scope candles."),
+    Reason.API_KEY_INVALID: Meaning(
+        "The API key is missing or wrong.", "Send the key that `hookfill token` shows, or an API key with the scope candles."
+    ),
     Reason.ALERT_NOT_OBJECT: Meaning("The alert is JSON but no object.", 'Send an object such as {"symbol": …, "action": …}.'),
     Reason.TEXT_UNUSABLE: Meaning("The alert's text names no action and symbol.", "Write, for example, `buy EURUSD 0.1`."),
     Reason.SYMBOL_MISSING: Meaning("The alert names no symbol.", "Add symbol or ticker to the message."),
