@@ -1,6 +1,7 @@
 """Agents as their owners see them: pairing, names, revoking, jobs for people; and who is let in."""
 
 import re
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -31,6 +32,18 @@ async def send(house: House, method: str, path: str, body: object = None, token:
 
 def test_the_documented_states_are_the_lifecycles() -> None:
     assert set(JOB.steps) == set(job_models.JobStatus)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        agent_models.PairRequest, agent_models.RenameRequest, agent_models.HeartbeatRequest, agent_models.ResultRequest,
+        agent_models.PricesRequest, agent_models.PositionsRequest, job_models.BarsQuestion,
+    ],
+)  # fmt: skip
+def test_the_documented_examples_can_be_read(model: Any) -> None:
+    [example] = model.model_json_schema()["examples"]
+    model.model_validate(example)
 
 
 async def test_pair_list_rename_revoke(house: House) -> None:

@@ -12,14 +12,16 @@ from hookfill.accounts.store import hash_secret
 from hookfill.api.answers import PROBLEMS
 from hookfill.api.auth import ACQUIRE_SECONDS
 from hookfill.api.models import Problem
+from hookfill.api.strict_body import TOO_LARGE
 from hookfill.brokers.mt5.store import Agent, agent_by_id
 
 REFUSED = "Send the headers X-Agent-Id (the id in the path) and X-Agent-Key as pairing gave them; if they are right, pair anew."
 """The one answer to every wrong identity: it does not say what was wrong."""
 MACHINE_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    **PROBLEMS,
     401: {"model": Problem, "description": "The id or the key is missing or wrong, or the agent was revoked: always this answer."},
-    413: {"model": Problem, "description": "The body is too large."},
+    422: PROBLEMS[422],
+    503: PROBLEMS[503],
+    **TOO_LARGE,
 }
 """What every route of agents may answer beside what it is asked for."""
 _NO_KEY = bytes(32)

@@ -100,15 +100,28 @@ def _object(value: Any) -> Any:
     return _storable(value) if isinstance(value, dict) else value
 
 
-_NUMBER = {"type": "number", "exclusiveMinimum": 0}
-_TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
-_LEVEL = {"type": ["number", "null"], "minimum": 0, "description": "0 and null: there is none."}
+_NUMBER = {"type": "number", "minimum": float(PRICE_STEP), "exclusiveMaximum": float(MAX_PRICE)}
+_LOTS = {"type": "number", "minimum": float(QUANTITY_STEP), "exclusiveMaximum": float(MAX_QUANTITY)}
+_AMOUNT = {"type": "number", "minimum": 1 - float(MAX_PRICE), "maximum": float(MAX_PRICE) - 1}
+_TIME = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "number", "minimum": 631_152_000, "exclusiveMaximum": 4_102_444_800},
+    ],
+    "description": "ISO 8601, in UTC where it has no zone, or Unix seconds or milliseconds; 1990 to 2100.",
+}
+_LEVEL = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "exclusiveMaximum": float(MAX_PRICE),
+    "description": "0 and null: there is none.",
+}
 Price = Annotated[Decimal, BeforeValidator(_positive(MAX_PRICE, PRICE_STEP)), WithJsonSchema(_NUMBER)]
 Level = Annotated[Decimal | None, BeforeValidator(_positive(MAX_PRICE, PRICE_STEP, zero_is_none=True)), WithJsonSchema(_LEVEL)]
-Volume = Annotated[Decimal, BeforeValidator(_positive(MAX_QUANTITY, QUANTITY_STEP)), WithJsonSchema(_NUMBER)]
-Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number"})]
-Paid = Annotated[Decimal, BeforeValidator(_paid), WithJsonSchema({"type": "number"})]
-Ticket = Annotated[str, BeforeValidator(_ticket), WithJsonSchema({"type": ["string", "integer"]})]
+Volume = Annotated[Decimal, BeforeValidator(_positive(MAX_QUANTITY, QUANTITY_STEP)), WithJsonSchema(_LOTS)]
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_AMOUNT)]
+Paid = Annotated[Decimal, BeforeValidator(_paid), WithJsonSchema(_AMOUNT)]
+Ticket = Annotated[str, BeforeValidator(_ticket), WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": 64})]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(_TIME)]
 Magic = Annotated[int | None, BeforeValidator(_magic), WithJsonSchema({"type": ["integer", "null"]})]
 Side = Literal["buy", "sell"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from hookfill.api.agent_fields import (
     LONGEST_ERROR,
@@ -42,6 +42,11 @@ _RESULT_FIELDS = (
 class PairRequest(Asked):
     """Which broker connection an agent shall serve."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"broker_connection_id": "019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10", "label": "Attic"}]},
+    )
+
     broker_connection_id: UUID
     label: Label = Field("MetaTrader", description="What you call it, for example the machine's name.")
 
@@ -55,6 +60,8 @@ class Paired(Model):
 
 class RenameRequest(Asked):
     """An agent's new name."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"label": "Cellar"}]})
 
     label: Label
 
@@ -76,6 +83,15 @@ class AgentAnswer(Model):
 
 class HeartbeatRequest(Sent):
     """A sign of life; what is left out stays as it was told before."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [
+                {"version": "0.1.0", "terminal": {"name": "MetaTrader 5", "build": 5000}, "broker_time_offset_seconds": 7200}
+            ]
+        },
+    )
 
     version: Annotated[str, Field(max_length=64)] | None = None
     terminal: Object | None = Field(None, description="Free-form: name, build, login, server, …; at most 64 KiB.")
@@ -119,6 +135,25 @@ class NoJobs(Model):
 
 class ResultRequest(Sent):
     """What came of a job. The trade's fields are also found inside ``output_data`` or ``result``."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [
+                {
+                    "lease_token": "42",
+                    "status": "completed",
+                    "fill_price": 1.0801,
+                    "filled_volume": 0.1,
+                    "broker_order_id": "4711",
+                    "broker_position_id": "4711",
+                    "deal_ids": ["815"],
+                    "commission": 0.7,
+                    "executed_at": "2026-03-02T12:00:00Z",
+                }
+            ]
+        },
+    )
 
     lease_token: Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(max_length=64)]
     status: Literal["completed", "failed", "expired"]
@@ -177,6 +212,13 @@ class ReportedPrice(Sent):
 class PricesRequest(Sent):
     """Prices of any number of symbols."""
 
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [{"prices": [{"symbol": "EURUSD.r", "bid": 1.08, "ask": 1.0802, "time": "2026-03-02T12:00:00Z"}]}]
+        },
+    )
+
     prices: Annotated[list[ReportedPrice], Field(max_length=MOST_ROWS)]
 
 
@@ -233,6 +275,30 @@ class ReportedDeal(Sent):
 
 class PositionsRequest(Sent):
     """The terminal's account at one moment."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [
+                {
+                    "taken_at": "2026-03-02T12:00:00Z",
+                    "account": {"balance": 10000, "equity": 10012.5, "currency": "USD", "hedging": True},
+                    "positions": [
+                        {
+                            "ticket": "4711",
+                            "symbol": "EURUSD.r",
+                            "side": "buy",
+                            "volume": 0.1,
+                            "price_open": 1.0801,
+                            "sl": 1.07,
+                            "magic": 1234567,
+                        }
+                    ],
+                    "deals": [],
+                }
+            ]
+        },
+    )
 
     taken_at: Moment
     account: ReportedAccount

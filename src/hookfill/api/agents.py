@@ -12,11 +12,11 @@ from hookfill.api.agent_models import AgentAnswer, Paired, PairRequest, RenameRe
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own, Trader
 from hookfill.api.models import Problem
-from hookfill.api.strict_body import StrictRoute
+from hookfill.api.strict_body import TOO_LARGE, StrictRoute
 from hookfill.brokers.mt5.jobs import presence
 from hookfill.brokers.mt5.store import SQL, add_agent, revoke_agent
 
-router = APIRouter(prefix="/api/v1/agents", tags=["agents"], responses=PROBLEMS, route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1/agents", tags=["agents"], responses={**PROBLEMS, **TOO_LARGE}, route_class=StrictRoute)
 MISSING = "There is no agent of this id among yours: GET /api/v1/agents lists them."
 CONNECTION_MISSING = "There is no broker connection of this id among yours: GET /api/v1/broker-connections lists them."
 NOT_MT5 = "Agents serve MetaTrader terminals only: make a broker connection of kind mt5 and pair with that."

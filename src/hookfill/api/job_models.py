@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from hookfill.api.agent_fields import Asked, Moment, Side, read_timeframe
 from hookfill.api.agent_models import DifferenceAnswer
@@ -109,6 +109,13 @@ class AccountQuestion(Asked):
 
 class BarsQuestion(Asked):
     """A question for bars."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"job_type": "get_candles", "input_data": {"symbol": "EURUSD", "timeframe": "M5", "limit": 100}}]
+        },
+    )
 
     job_type: Literal["get_candles"]
     input_data: CandlesQuestion

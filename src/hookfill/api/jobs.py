@@ -14,11 +14,11 @@ from hookfill.api.auth import Own, Trader
 from hookfill.api.job_models import AccountQuestion, BarsQuestion, JobAnswer, JobStatus, NewJob
 from hookfill.api.models import Problem
 from hookfill.api.paging import Limit, Offset
-from hookfill.api.strict_body import StrictRoute
+from hookfill.api.strict_body import TOO_LARGE, StrictRoute
 from hookfill.brokers.mt5.model import JobType, broker_symbol
 from hookfill.brokers.mt5.store import SQL, add_question, announce_results, own_accounts
 
-router = APIRouter(prefix="/api/v1", tags=["jobs"], responses=PROBLEMS, route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1", tags=["jobs"], responses={**PROBLEMS, **TOO_LARGE}, route_class=StrictRoute)
 MISSING = "There is no job of this id among yours: GET /api/v1/jobs lists them."
 RUNNING = "An agent has this job in hand: what it does can't be taken back. Wait for its result."
 OVER = "This job is over: it is {status}."

@@ -7,10 +7,13 @@ from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
+from hookfill.api.models import Problem
 from hookfill.kernel.strict_json import StrictJsonError, loads
 
 BODY_LIMIT = 1024 * 1024
 """Largest body in bytes: some thousand positions, deals or bars."""
+TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "The body is too large."}}
+"""What routes of this class may answer beside what they are asked for."""
 
 
 class StrictRequest(Request):
