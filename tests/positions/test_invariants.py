@@ -27,6 +27,7 @@ class Fill:
     price: Decimal
     multiplier: Decimal = TEN
     commission: Decimal = ONE
+    adjustment: Decimal = Decimal(0)
     bar_low: Decimal | None = None
     bar_high: Decimal | None = None
 
