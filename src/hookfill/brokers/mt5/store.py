@@ -108,12 +108,10 @@ async def finish_job(
     result: Mapping[str, Any],
     error_message: str | None,
 ) -> None:
-    """Store a result that the fence let through, wake the desk, and the agents that a job waited for this one."""
+    """Store a result that the fence let through, and wake the desk, which books it and frees the jobs that depend on it."""
     JOB.move(row["status"], status)
     await connection.execute(SQL.finish_job.sql, status, dict(result), error_message, account_id, row["job_id"])
     await announce_results(connection, account_id)
-    if status == "completed":
-        await announce_jobs(connection, account_id)
 
 
 async def add_question(connection: asyncpg.Connection, account_id: UUID, job_type: JobType, input_data: Mapping[str, Any]) -> UUID:
