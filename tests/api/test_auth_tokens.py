@@ -56,12 +56,12 @@ async def test_a_good_token_is_let_in(house: House) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": NOW - timedelta(minutes=1)},
+        {"exp": -timedelta(minutes=1)},
         {"exp": None},
         {"exp": "soon"},
         {"exp": float("inf")},
-        {"nbf": NOW + timedelta(minutes=2)},
-        {"iat": NOW + timedelta(minutes=2)},
+        {"nbf": timedelta(minutes=2)},
+        {"iat": timedelta(minutes=2)},
         {"iat": None},
         {"aud": "authenticated"},
         {"aud": ["hookfill"]},
@@ -83,6 +83,7 @@ async def test_a_good_token_is_let_in(house: House) -> None:
     ids=str,
 )
 async def test_a_claim_that_is_not_right(house: House, changes: dict[str, Any]) -> None:
+    changes = {name: utc_now() + value if isinstance(value, timedelta) else value for name, value in changes.items()}
     assert await me(house, raw(*_signed({"alg": "HS256", "typ": "JWT"}, plain(house.owner, **changes), JWT_SECRET))) == 401
 
 
