@@ -20,6 +20,7 @@ BREAKS = [
     ("approved_signals_have_orders_in_flight", "UPDATE orders SET status = 'expired' WHERE status = 'submitting'"),
     ("approved_signals_have_orders_in_flight", "UPDATE signals SET status = 'executed', resolved_at = now()"),
     ("closing_positions_have_an_exit", "UPDATE positions SET status = 'closing'"),
+    ("approved_signals_end_soon", "UPDATE signals SET decided_at = now() - interval '6 minutes'"),
     ("ended_signals_say_when", "UPDATE signals SET resolved_at = now()"),
     ("cash_adds_up", "UPDATE fills SET adjustment = 1"),
     ("rows_have_accounts", f"UPDATE jobs SET account_id = {NOBODY}"),

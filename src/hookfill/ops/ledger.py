@@ -17,8 +17,8 @@ from hookfill.postgres.sql import load
 SQL = load(__package__, "ledger.sql")
 MOST_FINDINGS = 100
 
-WARNINGS = frozenset({"signals_are_decided_soon"})
-"""Invariants whose breach does not mean damage: the worker may be stopped."""
+WARNINGS = frozenset({"signals_are_decided_soon", "approved_signals_end_soon"})
+"""Invariants whose breach does not mean damage: the worker may be stopped, or an agent offline."""
 
 
 @dataclass(frozen=True, slots=True)

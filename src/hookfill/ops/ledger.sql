@@ -87,6 +87,13 @@ WHERE status = 'pending' AND created_at < clock_timestamp() - interval '60 secon
   )
 LIMIT $1;
 
+-- name: approved_signals_end_soon
+-- No approved signal waits longer than five minutes for its broker.
+SELECT account_id, signal_id AS id, 'at the broker since ' || decided_at AS finding
+FROM signals
+WHERE status = 'approved' AND decided_at < clock_timestamp() - interval '5 minutes'
+LIMIT $1;
+
 -- name: executed_signals_have_orders
 -- Every executed signal has an order and a recorded decision.
 SELECT s.account_id, s.signal_id AS id, 'executed without an order or a decision' AS finding

@@ -54,7 +54,8 @@ RETURNING job_id, lease_token, leased_until;
 
 -- name: lease_job^
 -- The account's oldest job that may be offered, leased: one that waits, is in time and depends on nothing unfinished (nor on what is
--- not booked: of a close that did a part only, the desk cancels what should follow); or one whose lease lapsed. The database's clock alone decides, and each job goes to one agent however many ask at once.
+-- not booked: of a close that did a part only, the desk cancels what should follow); or one whose lease lapsed. The database's clock
+-- alone decides, and each job goes to one agent however many ask at once.
 WITH offered AS MATERIALIZED (
     SELECT job_id FROM jobs
     WHERE account_id = $1::uuid
