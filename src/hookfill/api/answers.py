@@ -74,8 +74,16 @@ async def _http_problem(request: Request, error: Exception) -> Response:
 async def _invalid_request(request: Request, error: Exception) -> Response:
     """Which parameter and why; never what was sent, which may be a secret in the wrong place."""
     assert isinstance(error, RequestValidationError)
-    faults = [{"type": fault["type"], "loc": list(fault["loc"]), "msg": fault["msg"]} for fault in error.errors()]
+    faults = [{"type": fault["type"], "loc": list(fault["loc"]), "msg": _unquoted(fault)} for fault in error.errors()]
     return Json({"detail": faults}, 422)
+
+
+def _unquoted(fault: dict[str, Any]) -> str:
+    """What is wrong, in words that hold nothing of what was sent: of pydantic's own, only this kind quotes it."""
+    if fault["type"] == "union_tag_invalid":
+        return f"{fault['ctx']['discriminator']} should be one of {fault['ctx']['expected_tags']}"
+    text: str = fault["msg"]
+    return text
 
 
 async def _unreachable(request: Request, error: Exception) -> Response:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hookfill.settings import Settings
 
 LONGEST_WAIT_SECONDS = 60
+_OTHER_SECRETS = ("jwt-secret", "credentials-key", "setup-token", "postgres/password")
+"""Files in the home that only their owner may read, beside those that `hookfill token` shows."""
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
@@ -48,7 +50,7 @@ async def _examine(home_folder: Path | None, *, with_ledger: bool) -> "tuple[lis
         return [Check("configuration", Level.FAILURE, str(error))], None
     checks = [
         _configuration(settings),
-        check_private((*home.secret_files, home.folder / "postgres" / "password")),
+        check_private((*home.secret_files, *(home.folder / name for name in _OTHER_SECRETS))),
         _exposure(settings),
         check_port(settings.host, settings.port, home.listening_url()),
         check_disk(home.folder),
