@@ -12,6 +12,7 @@ class Plan:
         rounds: how often measurement and reference take turns; their medians are reported.
         connections: of the acknowledge benchmark; contended: those of its line with the worker running.
         burst, burst_accounts, burst_connections: alerts in the burst's second, over how many accounts, on how many connections.
+        mixed_agents, mixed_readers: who else uses the server in the mixed benchmark.
         batches, batch_rows: of one round of the candles benchmark.
     """
 
@@ -24,6 +25,8 @@ class Plan:
     burst: int = 10_000
     burst_accounts: int = 1_000
     burst_connections: int = 500
+    mixed_agents: int = 200
+    mixed_readers: int = 5
     batches: int = 8
     batch_rows: int = 5_000
 
@@ -37,6 +40,8 @@ QUICK = Plan(
     burst=200,
     burst_accounts=10,
     burst_connections=20,
+    mixed_agents=5,
+    mixed_readers=2,
     batches=2,
     batch_rows=200,
 )
