@@ -5,7 +5,8 @@ later; after ``MAX_ATTEMPTS`` it is dead-lettered with its traceback, and the ot
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from heapq import merge
@@ -28,8 +29,15 @@ from hookfill.signals.model import Signal
 _MOST_TRACEBACK = 8_000
 
 
-def fold(situation: Situation) -> Outcome:
+Bound = Callable[[], AbstractContextManager[None]]
+"""Bounds the handling of one signal: what does not end by itself is ended by raising."""
+
+
+def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
     """All that happens to the account up to the horizon.
+
+    Args:
+        bound: entered around the handling of each signal.
 
     Raises:
         LedgerError: the outcome would break an invariant; nothing may be stored.
@@ -47,7 +55,7 @@ def fold(situation: Situation) -> Outcome:
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
             _keep_waiting(book, situation, signal)
             continue
-        book.apply(_handle(book, situation, signal, rules))
+        book.apply(_handle(book, situation, signal, rules, bound))
         _advance(book, signal.as_of)
     _fold_prices(book, prices, place, situation.horizon, situation.abroad)
     outcome = book.outcome()
@@ -105,12 +113,13 @@ def _advance(book: Book, at: datetime) -> None:
         book.account = replace(book.account, timeline_at=at)
 
 
-def _handle(book: Book, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules]) -> Step:
+def _handle(book: Book, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules], bound: Bound) -> Step:
     try:
         strategy = situation.strategies.get(signal.strategy_id)
         if strategy is not None and signal.strategy_id not in rules:
             rules[signal.strategy_id] = rules_of(strategy.settings)
-        return decide_signal(book, situation, signal, rules.get(signal.strategy_id))
+        with bound():
+            return decide_signal(book, situation, signal, rules.get(signal.strategy_id))
     except Exception:
         return Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -18,9 +19,12 @@ from hookfill.desk.apply import apply
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
 from hookfill.desk.model import MAX_ATTEMPTS
+from hookfill.desk.watchdog import at_most
 from hookfill.kernel.clock import EPOCH, utc_now
 
 POLL_SECONDS = 1.0
+SIGNAL_SECONDS = 2.0
+"""Deciding one signal takes a fraction of a millisecond; an engine that takes this long is caught in a loop."""
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
 RESULTS_CHANNEL = "hookfill_results"
@@ -150,7 +154,7 @@ class Worker:
             now = await self._now(connection)
             situation = await gather(connection, row, now, most_signals)
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
-            outcome = fold(situation)
+            outcome = fold(situation, partial(at_most, SIGNAL_SECONDS))
             if not outcome:
                 return False
             await apply(connection, outcome)
@@ -186,7 +190,7 @@ class Worker:
             except Exception:  # nothing of the account can be decided: each attempt is counted, so that this ends and is seen
                 return True
             try:
-                fold(situation)
+                fold(situation, partial(at_most, SIGNAL_SECONDS))
             except Exception as error:
                 _LOG.error("prices_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
                 return False
