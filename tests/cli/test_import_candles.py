@@ -29,9 +29,10 @@ def test_real_files_are_stored_to_the_last_digit(cli: Cli, name: str) -> None:
         rows = list(csv.DictReader(file))
     good = [row for line, row in enumerate(rows, start=2) if line not in bad_lines]
     found = cli.json("import", "candles", path, "--zone", "America/New_York")
-    assert (found["rows"], found["added"], found["skipped"]) == (len(rows), len(good), len(bad_lines))
-    assert [bad["line"] for bad in found["bad_rows"]] == bad_lines
-    assert found["series"] == f"{symbol} {timeframe}"
+    (told,) = found["files"]
+    assert (found["rows"], found["added"], found["rejected"]) == (len(rows), len(good), len(bad_lines))
+    assert [bad["line"] for bad in told["bad_rows"]] == bad_lines
+    assert told["series"] == f"{symbol} {timeframe}"
     time_column = next(iter(rows[0]))
     wanted = [
         (
@@ -50,8 +51,8 @@ def test_the_same_file_again_changes_nothing(cli: Cli, tmp_path: Path) -> None:
     first = cli.json("import", "candles", path)
     before = query(cli.database.url, "SELECT * FROM market_data_candles ORDER BY id")
     second = cli.json("import", "candles", path)
-    assert (first["added"], first["known"]) == (2, 0)
-    assert (second["added"], second["known"], second["differing"]) == (0, 2, 0)
+    assert (first["added"], first["duplicate"]) == (2, 0)
+    assert (second["added"], second["duplicate"], second["conflicting"]) == (0, 2, 0)
     assert query(cli.database.url, "SELECT * FROM market_data_candles ORDER BY id") == before
     assert value(cli.database.url, "SELECT price FROM quotes WHERE symbol = 'EURUSD'") == Decimal("1.15")
 
@@ -61,7 +62,7 @@ def test_a_bar_that_differs_is_counted_and_the_stored_one_stays(cli: Cli, tmp_pa
     path.write_text("time,open,high,low,close\n2026-03-02 12:00,1.1,1.2,1.0,1.15\n")
     cli.text("import", "candles", path)
     path.write_text("time,open,high,low,close\n2026-03-02 12:00,1.1,1.3,1.0,1.15\n")
-    assert cli.json("import", "candles", path)["differing"] == 1
+    assert cli.json("import", "candles", path)["conflicting"] == 1
     assert value(cli.database.url, "SELECT high FROM market_data_candles") == Decimal("1.2")
 
 
@@ -74,10 +75,11 @@ def test_options_count_before_the_name(cli: Cli, tmp_path: Path) -> None:
 
 def test_bad_rows_are_shown_with_their_lines(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "EURUSD_M1.csv"
-    path.write_text("time,open,high,low,close\n2026-03-02 12:00,1.1,1.2,1.0,[red]x\x1b[31m\n")
+    path.write_text("time,open,high,low,close\n2026-03-02 11:59,1,1,1,1\n2026-03-02 12:00,1.1,1.2,1.0,[red]x\x1b[31m\n")
     text = cli.text("import", "candles", path)
-    assert "1 rows were skipped" in text
-    assert "close: close is not a number" in text
+    assert "1 rows were rejected" in text
+    assert "[red]x" in text
+    assert "close is not a number" in text
     assert "\x1b" not in text
 
 

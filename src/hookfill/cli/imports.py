@@ -1,7 +1,5 @@
 """``hookfill import``: history from files. Importing the same file again changes nothing."""
 
-import codecs
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,52 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookfill.cli.common import HomeOption, JsonOption, Session, run_async, session, start_logging
-from hookfill.kernel.errors import ConfigurationError
+from hookfill.cli.files import opened
+from hookfill.cli.import_candles import import_candles
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
     from uuid import UUID
 
     from hookfill.edge.alert_log import LoggedAlert, Target
-    from hookfill.market.candle_csv import Dialect
-    from hookfill.market.model import Candle
 
 app = typer.Typer(help="Import history from files.", no_args_is_help=True, rich_markup_mode=None)
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)]
-CANDLES_PER_BATCH = 5_000
 MOST_REPORTED = 20
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 60
-
-
-@contextmanager
-def _opened(path: Path, *, quiet: bool) -> Iterator[Iterator[str]]:
-    """The file's lines, with a progress bar over its bytes."""
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-
-    from hookfill.cli.show import progress
-    from hookfill.kernel.text import visible
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with progress(*columns, quiet=quiet) as shown, path.open("rb") as file:
-        task = shown.add_task(visible(path.name), total=path.stat().st_size)
-        with io.TextIOWrapper(file, encoding=_encoding(file.peek(4)), newline="") as text:
-            yield _lines(text, path, lambda: shown.update(task, completed=file.tell()))
-
-
-def _encoding(start: bytes) -> str:
-    """MetaTrader writes UTF-16, with its mark in front."""
-    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-
-
-def _lines(text: io.TextIOWrapper, path: Path, on_progress: Callable[[], None]) -> Iterator[str]:
-    try:
-        for number, line in enumerate(text):
-            if number % 1_000 == 0:
-                on_progress()
-            yield line
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path.name!a} is not written in UTF-8 or UTF-16: save it as UTF-8 and try again.") from error
+app.command("candles")(import_candles)
 
 
 def _print_bad_rows(bad_rows: Sequence[Any]) -> None:
@@ -68,107 +34,6 @@ def _print_bad_rows(bad_rows: Sequence[Any]) -> None:
     rows = [(bad.line, bad.reason) for bad in bad_rows[:MOST_REPORTED]]
     title = f"{len(bad_rows)} rows were skipped" + (f"; the first {MOST_REPORTED}" if len(bad_rows) > MOST_REPORTED else "")
     console().print(table(title, ("line", "why"), rows, right=("line",)))
-
-
-@app.command("candles")
-def import_candles(
-    file: FileArgument,
-    symbol: Annotated[str | None, typer.Option(help="The symbol; default: the file's, else as its name tells.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="M1, H1, 1D …; default: the file's, else as its name tells.")] = None,
-    zone: Annotated[str, typer.Option(help="Of times without one, such as America/New_York.")] = "UTC",
-    day_first: Annotated[bool, typer.Option("--day-first", help="4/3/2026 is the 4th of March.")] = False,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Import candles from any CSV with open, high, low and close; bars that are there already stay as they are."""
-    from hookfill.cli.show import print_json
-    from hookfill.kernel.clock import utc_now
-    from hookfill.market.candle_csv import Dialect, guess_from_name
-    from hookfill.market.timeframes import normalize_timeframe
-
-    guessed_symbol, guessed_timeframe = guess_from_name(file.stem)
-    dialect = Dialect(
-        symbol=symbol or guessed_symbol,
-        timeframe=normalize_timeframe(timeframe) if timeframe is not None else guessed_timeframe,
-        now=utc_now(),
-        zone=_zone(zone),
-        day_first=day_first,
-    )
-    result = run_async(_import_candles(home, file, dialect, quiet=as_json))
-    if as_json:
-        print_json(result.facts() | {"bad_rows": [{"line": bad.line, "reason": bad.reason} for bad in result.bad_rows]})
-        return
-    _print_facts("Candles imported", result.facts())
-    _print_bad_rows(result.bad_rows)
-
-
-def _zone(name: str) -> "tzinfo":
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError(f"Unknown time zone {name!a}: use an IANA name such as America/New_York.") from error
-
-
-@dataclass(slots=True)
-class _Candles:
-    """What became of a file of candles."""
-
-    bars: int = 0
-    added: int = 0
-    conflicting: int = 0
-    series: Counter[tuple[str, str]] = field(default_factory=Counter)
-    first: "datetime | None" = None
-    last: "datetime | None" = None
-    bad_rows: list[Any] = field(default_factory=list)
-
-    def count(self, bar: "Candle") -> None:
-        self.bars += 1
-        self.series[bar.symbol, bar.timeframe] += 1
-        self.first = bar.opened_at if self.first is None else min(self.first, bar.opened_at)
-        self.last = bar.opened_at if self.last is None else max(self.last, bar.opened_at)
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "rows": self.bars + len(self.bad_rows),
-            "added": self.added,
-            "known": self.bars - self.added,
-            "differing": self.conflicting,
-            "skipped": len(self.bad_rows),
-            "series": ", ".join(f"{symbol} {timeframe}" for symbol, timeframe in sorted(self.series)),
-            "first": self.first,
-            "last": self.last,
-        }
-
-
-async def _import_candles(home: Path | None, file: Path, dialect: "Dialect", *, quiet: bool) -> _Candles:
-    from hookfill.market.candle_csv import BadRow, read_candle_csv
-
-    result = _Candles()
-    batch: list[Candle] = []
-    async with session(home) as at:
-        with _opened(file, quiet=quiet) as lines:
-            for item in read_candle_csv(lines, dialect):
-                if isinstance(item, BadRow):
-                    result.bad_rows.append(item)
-                    continue
-                result.count(item)
-                batch.append(item)
-                if len(batch) == CANDLES_PER_BATCH:
-                    await _store_candles(at, batch, dialect, result)
-            await _store_candles(at, batch, dialect, result)
-    return result
-
-
-async def _store_candles(at: Session, batch: "list[Candle]", dialect: "Dialect", result: _Candles) -> None:
-    from hookfill.market.store import store_candles
-
-    if batch:
-        stored = await store_candles(at.connection, batch, dialect.now)
-        result.added += stored.added
-        result.conflicting += stored.conflicting
-        batch.clear()
 
 
 @app.command("alerts")
@@ -227,7 +92,7 @@ async def _import_alerts(home: Path | None, file: Path, strategy: str, *, quiet:
         start_logging(at.settings)
         found = await strategy_named(at, strategy)
         alerts: list[LoggedAlert] = []
-        with _opened(file, quiet=quiet) as lines:
+        with opened(file, quiet=quiet) as lines:
             for item in read_alert_log(lines):
                 result.rows += 1
                 if isinstance(item, BadRow):
