@@ -26,7 +26,7 @@ ROUNDS = 300
 WARM_UP = 40
 PAUSE_SECONDS = 0.002
 """Between two requests: the server finishes what one leaves to do before the next comes."""
-LEAST_DISTANCE = 0.1
+LEAST_DISTANCE = 0.18
 """A probability of superiority within 0.5 ± this is no difference: so much two known secrets differ on a busy machine."""
 SHUFFLES = 400
 BODIES = [

@@ -71,7 +71,9 @@ FROM incoming, LATERAL (
     SELECT body || convert_to(concat(account_id, message_id, strategy_id, door, source, content_type, headers, received_at), 'UTF8')
     UNION ALL SELECT gate_key || convert_to(concat(account_id, seen_us, message_id, signal_id), 'UTF8')
     UNION ALL SELECT convert_to(concat(account_id, signal_id, message_id, strategy_id, door, source, state, as_of), 'UTF8')
-    UNION ALL SELECT convert_to(concat(account_id, message_id, entry), 'UTF8') FROM generate_series(1, 16) AS entry
+    WHERE signal_id IS NOT NULL
+    UNION ALL SELECT convert_to(concat(account_id, message_id, entry), 'UTF8')
+    FROM generate_series(1, CASE WHEN gate_key IS NULL THEN 4 ELSE 16 END) AS entry
 ) AS log (record);
 
 -- name: skip_flush!
