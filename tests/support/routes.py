@@ -23,17 +23,23 @@ KINDS = frozenset(
 """The parameters that name something of somebody's. A new one must be added here and to what ``support.tenants`` makes."""
 PLAIN = frozenset(
     {
+        "cursor",
+        "day_boundary",
         "from",
         "idempotency-key",
         "in_force",
         "limit",
         "offset",
         "status",
+        "symbol",
+        "symbols",
+        "timeframe",
         "to",
         "wait",
         "webhook_secret",
         "x-api-key",
         "x-webhook-signature",
+        "zone",
     }
 )
 """The parameters that name nothing of anybody's."""

@@ -18,6 +18,7 @@ from hookfill.api import (
     answers,
     api_keys,
     broker_connections,
+    candles,
     doors,
     health,
     invitations,
@@ -47,7 +48,8 @@ class Api(FastAPI):
         """The OpenAPI document."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["paths"] |= doors.PATHS
+            for path, operations in doors.PATHS.items():
+                document["paths"].setdefault(path, {}).update(operations)
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -88,7 +90,7 @@ def build_api(
     api.state.waking = waking or Waking(pool)
     answers.install(api)
     trading = (signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
-    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, health):
+    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, candles, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api

@@ -11,6 +11,8 @@ from fastapi import FastAPI, HTTPException
 from hookfill.edge import candles, signed, tradingview
 
 _OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+_OF_THE_API = {candles.PATH: ("GET",)}
+"""What routes of the API take at a door's path."""
 _TIME = "2026-02-05T12:00:00Z"
 
 
@@ -150,8 +152,9 @@ PATHS: dict[str, dict[str, Any]] = {
 def refuse_other_methods(api: FastAPI) -> None:
     """Answer 405 where a door is knocked at in the wrong way, instead of 404."""
     for path, operations in PATHS.items():
-        allowed = ", ".join(operations).upper()
-        methods = [method for method in (*_OTHER_METHODS, "POST") if method.lower() not in operations]
+        taken = sorted({*_OF_THE_API.get(path, ()), *(method.upper() for method in operations)})
+        allowed = ", ".join(taken)
+        methods = [method for method in (*_OTHER_METHODS, "POST") if method not in taken]
         api.add_api_route(path, _refusal(allowed), methods=methods, include_in_schema=False)
 
 

@@ -8,9 +8,9 @@ prices come then and the price's age refuses the order. Coins trade always.
 import warnings
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,9 @@ _SECOND = timedelta(seconds=1)
 _FIVE_PM = time(17)
 _SIX_PM = time(18)
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
+_DAY = timedelta(days=1)
+_CLOSED_DAYS = frozenset({(1, 1), (12, 25)})
+"""New Year's Day and Christmas Day (month, day): no currency or future is traded on the trading days of these dates."""
 
 
 class CalendarOutOfRange(HookfillError):
@@ -44,6 +47,18 @@ class _Sessions:
 
     opens: Sequence[int]
     closes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDay:
+    """The hours of one day of trade, ``opens_at <= t < closes_at`` in UTC, and the date by which traders call it.
+
+    The day of currencies and futures that opens on Sunday evening is Monday's.
+    """
+
+    date: date
+    opens_at: datetime
+    closes_at: datetime
 
 
 def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = False) -> bool:
@@ -66,6 +81,56 @@ def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = Fals
             return _futures_open(at.astimezone(NEW_YORK))
         case InstrumentKind.CRYPTO:
             return True
+
+
+def trading_days(instrument: Instrument, start: datetime, end: datetime) -> Iterator[TradingDay]:
+    """The days of trade that reach into ``start <= t < end``, ascending; regular hours only.
+
+    Unlike ``is_open`` this knows the two holidays on which currencies and futures rest everywhere: where no prices come on them,
+    none are missing.
+
+    Args:
+        instrument: decides by its kind which hours hold.
+        start, end: timezone-aware, in the years 1970 to 2099 (shares have no sessions outside of them).
+    """
+    if instrument.kind is InstrumentKind.EQUITY:
+        return exchange_days(start, end)
+    return _weekly_days(instrument.kind, start, end)
+
+
+def exchange_days(start: datetime, end: datetime) -> Iterator[TradingDay]:
+    """The regular sessions of the New York Stock Exchange that reach into ``start <= t < end``, ascending."""
+    sessions = _sessions()
+    last = (end - _EPOCH) / _SECOND
+    for index in range(bisect_right(sessions.closes, (start - _EPOCH) // _SECOND), len(sessions.opens)):
+        if sessions.opens[index] >= last:
+            return
+        opens_at = datetime.fromtimestamp(sessions.opens[index], UTC)
+        yield TradingDay(opens_at.astimezone(NEW_YORK).date(), opens_at, datetime.fromtimestamp(sessions.closes[index], UTC))
+
+
+def _weekly_days(kind: InstrumentKind, start: datetime, end: datetime) -> Iterator[TradingDay]:
+    """Days that follow a weekly rhythm: coins by UTC days, currencies and futures by New York's evenings."""
+    day = start.date() - _DAY
+    while True:
+        hours = _hours_of(kind, day)
+        if hours is not None and hours.opens_at >= end:
+            return
+        if hours is not None and hours.closes_at > start:
+            yield hours
+        day += _DAY
+
+
+def _hours_of(kind: InstrumentKind, day: date) -> TradingDay | None:
+    """The hours that belong to a date; None: it is no day of trade."""
+    if kind is InstrumentKind.CRYPTO:
+        opens_at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return TradingDay(day, opens_at, opens_at + _DAY)
+    if day.weekday() in (_SATURDAY, _SUNDAY) or (day.month, day.day) in _CLOSED_DAYS:
+        return None
+    opening = _FIVE_PM if kind is InstrumentKind.FX else _SIX_PM
+    opens_at = datetime.combine(day - _DAY, opening, NEW_YORK).astimezone(UTC)
+    return TradingDay(day, opens_at, datetime.combine(day, _FIVE_PM, NEW_YORK).astimezone(UTC))
 
 
 def load_exchange_sessions() -> None:
