@@ -35,6 +35,7 @@ from hookfill.brokers.mt5.reports import watch_agents
 from hookfill.desk.worker import Worker
 from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
+from hookfill.edge.rate import RateLimit
 from hookfill.edge.router import Router
 from hookfill.home import Home
 from hookfill.inbox.spool import Spool
@@ -185,6 +186,7 @@ async def _api(
         hmac_secret=settings.hmac_secret.get_secret_value() if settings.hmac_secret is not None else None,
         candles_key=home.candles_key(settings),
         candles_pool=candles_pool,
+        candles_rate=RateLimit(settings.candle_requests_per_minute),
     )
     try:
         api = build_api(

@@ -109,6 +109,13 @@ class Settings(BaseSettings):
     mt5_api_key: SecretStr | None = Field(
         None, description="API key of POST /api/v1/candles; unset: one is generated and shown by `hookfill token`."
     )
+    candle_requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        validation_alias="HOOKFILL_CANDLE_REQUESTS_PER_MINUTE",
+        description="How many batches each key may push to POST /api/v1/candles within a minute; unset: any number.",
+    )
     owner_token: SecretStr | None = Field(
         None,
         validation_alias="HOOKFILL_OWNER_TOKEN",

@@ -161,7 +161,11 @@ def test_a_large_batch_goes_in_and_a_larger_one_is_refused(client: httpx.Client,
     start = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
     batch = [candle(symbol, timeframe="M1", timestamp=start + 60 * number) for number in range(5_000)]
     assert post(client, {"candles": batch}).json()["records_added"] == 5_000
-    assert post(client, {"candles": batch}).json() == SUCCESS | {"records_added": 0, "records_conflicting": 0}
+    assert post(client, {"candles": batch}).json() == SUCCESS | {
+        "records_added": 0,
+        "records_conflicting": 0,
+        "records_revised": 0,
+    }
     answer = post(client, b" " * (8 * 1024 * 1024 + 1))
     assert answer.status_code == 413
     assert kept(module_database)[-1][:2] == ("refused", "body_too_large")

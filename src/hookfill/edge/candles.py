@@ -1,22 +1,34 @@
 """``POST /api/v1/candles``: where MetaTrader and others push their bars; authenticated, validated, all or nothing.
 
-A batch that is accepted is not kept as a message: every value of it is in the candles' table. One that is refused is.
+A batch that is accepted is not kept as a message: every value of it is in the candles' table. One that is refused is; but one that
+comes too often, or finds no database, is only told to come again.
+
+PostgreSQL itself takes apart and judges a batch that looks as most do (``market.plain``); what is unusual or faulty is read here.
 """
 
 import asyncio
 import hmac
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from math import ceil
 
+import asyncpg
+import structlog
+
+from hookfill.accounts.store import hash_secret
 from hookfill.edge import http
 from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_unread
 from hookfill.inbox.model import Delivery
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.store import advance_simulated_clock
 from hookfill.kernel.reasons import Reason
-from hookfill.kernel.strict_json import StrictJsonError, loads
-from hookfill.market.ingest import Fault, read_candles
-from hookfill.market.model import Candle
-from hookfill.market.store import Stored, store_candles
+from hookfill.kernel.strict_json import StrictJsonError
+from hookfill.market.ingest import Batch, Fault, read_body
+from hookfill.market.plain import plain_batch
+from hookfill.market.store import Stored, become_candle_writer, store_candles, store_plain
 from hookfill.postgres.pool import DATABASE_ERRORS, cut_after
 
 PATH = "/api/v1/candles"
@@ -33,40 +45,87 @@ _KEPT_OF_REFUSED = 64 * 1024
 """How much of a refused batch is kept when it came without the key: strangers shall not fill the disk."""
 
 
+_READERS = 2
+"""Batches that are read at the same time; the others wait: alerts need processor and memory too."""
+_READING = ThreadPoolExecutor(_READERS, thread_name_prefix="candles")
+_LOG = structlog.get_logger("hookfill.candles")
+
+Answer = tuple[int, dict[str, object], http.Headers]
+
+
 async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
     """Serve one batch."""
     request = await http.read_request(scope, receive, LIMIT)
     try:
-        status, answer = await _serve(doors, request)
-    except (SpoolFull, *DATABASE_ERRORS):
+        status, answer, headers = await _serve(doors, request)
+    except (SpoolFull, *DATABASE_ERRORS) as error:
+        _LOG.warning("candles_not_stored", error=type(error).__name__, bytes=len(request.body))
         await http.respond_json(send, 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY)
         return
-    await http.respond_json(send, status, answer, () if request.refusal is None else http.CLOSE)
+    await http.respond_json(send, status, answer, headers if request.refusal is None else http.CLOSE)
 
 
-async def _serve(doors: Doors, request: http.Request) -> tuple[int, dict[str, object]]:
+async def _serve(doors: Doors, request: http.Request) -> Answer:
+    began = time.monotonic()
     if not await _has_key(doors, request):
         request.body = request.body[:_KEPT_OF_REFUSED]
         await doors.writer.submit(refuse(_message(doors, request), "refused", Reason.API_KEY_INVALID))
-        return 401, {"detail": "Invalid or missing API Key"}
+        _log_refusal(Reason.API_KEY_INVALID, request)
+        return 401, {"detail": "Invalid or missing API Key"}, ()
+    wait = doors.candles_rate.wait(_sender(request), began)
+    if wait > 0:
+        _log_refusal("too_many_requests", request)
+        text = f"This key pushes more than {doors.candles_rate.per_minute} batches a minute: send larger ones less often."
+        return 429, {"detail": text}, ((b"retry-after", str(ceil(wait)).encode()),)
     if request.refusal is not None:
-        await doors.writer.submit(refuse_unread(_message(doors, request), request))
-        return (400 if request.body else 413), {"detail": str(request.refusal)}
-    try:
-        # In a thread: reading thousands of bars takes tens of milliseconds, and alerts must not wait for it.
-        candles, faults = await asyncio.to_thread(_read, request.body, judged_as_of(doors, request, None))
-    except StrictJsonError as error:
-        return await _refuse(doors, request, Reason.JSON_INVALID, [Fault(("body",), str(error), "json_invalid")])
-    if faults:
-        return await _refuse(doors, request, Reason.PAYLOAD_INVALID, faults)
-    stored = await _store(doors, candles, request.received_at)
-    answer: dict[str, object] = {
+        refused = refuse_unread(_message(doors, request), request)
+        await doors.writer.submit(refused)
+        _log_refusal(refused.reason or "", request)
+        return (400 if request.body else 413), {"detail": str(request.refusal)}, ()
+    stored = await _store_as_it_came(doors, request)
+    if stored is None:
+        try:
+            batch = await _read(doors, request)
+        except StrictJsonError as error:
+            return await _refuse(doors, request, Reason.JSON_INVALID, [Fault(("body",), str(error), "json_invalid")])
+        if batch.faults:
+            return await _refuse(doors, request, Reason.PAYLOAD_INVALID, batch.faults)
+        stored = await _store(doors, batch, request.received_at)
+    _log_stored(stored, request, began)
+    return 201, _success(stored), ()
+
+
+def _success(stored: Stored) -> dict[str, object]:
+    return {
         "status": "success",
         "message": "Data ingested successfully.",
         "records_added": stored.added,
         "records_conflicting": stored.conflicting,
+        "records_revised": stored.revised,
     }
-    return 201, answer
+
+
+def _log_stored(stored: Stored, request: http.Request, began: float) -> None:
+    _LOG.debug(
+        "candles_stored",
+        candles=stored.sent,
+        symbols=stored.symbols,
+        added=stored.added,
+        conflicting=stored.conflicting,
+        revised=stored.revised,
+        bytes=len(request.body),
+        duration_ms=round((time.monotonic() - began) * 1000, 1),
+    )
+
+
+def _log_refusal(reason: str, request: http.Request, faults: int = 0) -> None:
+    """Never values of theirs: a sender that mixes up its fields may have put its key anywhere."""
+    _LOG.info("candles_refused", reason=str(reason), bytes=len(request.body), faults=faults)
+
+
+def _sender(request: http.Request) -> str:
+    """Who is counted apart by the rate limit; not the key itself, which nothing in memory shall keep."""
+    return hash_secret(request.headers[b"x-api-key"].decode("latin-1")).hex()
 
 
 def _message(doors: Doors, request: http.Request) -> Delivery:
@@ -74,8 +133,10 @@ def _message(doors: Doors, request: http.Request) -> Delivery:
     return delivery(doors, request, DOOR, doors.secrets.signed_door.account_id, None)
 
 
-def _read(body: bytes, now: datetime) -> tuple[list[Candle], list[Fault]]:
-    return read_candles(loads(body), now)
+async def _read(doors: Doors, request: http.Request) -> Batch:
+    """In a thread: reading thousands of bars takes tens of milliseconds, and alerts must not wait for it."""
+    now = judged_as_of(doors, request, None)
+    return await asyncio.get_running_loop().run_in_executor(_READING, read_body, request.body, now)
 
 
 async def _has_key(doors: Doors, request: http.Request) -> bool:
@@ -86,22 +147,41 @@ async def _has_key(doors: Doors, request: http.Request) -> bool:
     return await doors.candle_keys.has(doors.candles_pool, key.decode("latin-1"), ANSWER_SECONDS)
 
 
-async def _refuse(doors: Doors, request: http.Request, reason: Reason, faults: list[Fault]) -> tuple[int, dict[str, object]]:
+async def _refuse(doors: Doors, request: http.Request, reason: Reason, faults: list[Fault]) -> Answer:
     first = faults[0]
     await doors.writer.submit(
         refuse(_message(doors, request), "malformed", reason, f"{'.'.join(map(str, first.place))}: {first.text}")
     )
-    return 422, {"detail": [{"type": fault.kind, "loc": list(fault.place), "msg": fault.text} for fault in faults]}
+    _log_refusal(reason, request, len(faults))
+    return 422, {"detail": [{"type": fault.kind, "loc": list(fault.place), "msg": fault.text} for fault in faults]}, ()
 
 
-async def _store(doors: Doors, candles: list[Candle], received_at: datetime) -> Stored:
-    async with doors.candles_pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+async def _store_as_it_came(doors: Doors, request: http.Request) -> Stored | None:
+    """None: it must be read first, and nothing is stored. On simulated time the bars themselves say how late it is."""
+    batch = None if doors.is_simulated else plain_batch(request.body)
+    if batch is None:
+        return None
+    try:
+        async with _writing(doors) as connection:
+            return await store_plain(connection, batch, request.received_at)
+    except asyncpg.DataError:
+        return None
+
+
+async def _store(doors: Doors, batch: Batch, received_at: datetime) -> Stored:
+    closed = max(candle.closes_at for candle in batch.candles) if doors.is_simulated else None
+    async with _writing(doors, closed) as connection:
+        return await store_candles(connection, batch.candles, closed or received_at, batch.revise)
+
+
+@asynccontextmanager
+async def _writing(doors: Doors, simulated_now: datetime | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """A transaction that may store candles and nothing else."""
+    async with doors.candles_pool.acquire(timeout=ACQUIRE_SECONDS) as connection, AsyncExitStack() as stack:
+        stack.enter_context(cut_after(connection, STORE_SECONDS))
         with cut_after(connection, ANSWER_SECONDS):
-            await connection.execute("SELECT 1")
-        with cut_after(connection, STORE_SECONDS):
-            async with connection.transaction():
-                if doors.is_simulated:
-                    closed = max(candle.closes_at for candle in candles)
-                    await advance_simulated_clock(connection, closed)
-                    return await store_candles(connection, candles, closed)
-                return await store_candles(connection, candles, received_at)
+            await stack.enter_async_context(connection.transaction())
+            if simulated_now is not None:
+                await advance_simulated_clock(connection, simulated_now)
+            await become_candle_writer(connection)
+        yield connection

@@ -12,6 +12,7 @@ import structlog
 from hookfill.accounts.api_keys import CandleKeys
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import RETRY, SIMULATED_TIME_HEADER, UNAVAILABLE, Answer, BodyIncomplete, Request
+from hookfill.edge.rate import RateLimit
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.writer import Writer
@@ -38,6 +39,7 @@ class Doors:
         candles_key: the API key of the candles door.
         candles_pool: connections for storing candles, apart from the writer's, so that a large batch delays no alert.
         candle_keys: the API keys that may push candles too.
+        candles_rate: how often each key may.
     """
 
     writer: Writer
@@ -47,6 +49,7 @@ class Doors:
     candles_key: str
     candles_pool: asyncpg.Pool
     candle_keys: CandleKeys = field(default_factory=CandleKeys)
+    candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:

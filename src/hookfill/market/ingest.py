@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from hookfill.kernel.money import MAX_PRICE, PRICE_STEP, InvalidNumber, as_price, decimal_from
+from hookfill.kernel.strict_json import loads
 from hookfill.kernel.times import InvalidTime, parse_time
 from hookfill.market.model import Candle
 from hookfill.market.timeframes import InvalidTimeframe, bar_close, normalize_timeframe
@@ -33,6 +34,21 @@ class _Invalid(Exception):
         self.name, self.text = name, text
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a request brings.
+
+    Attributes:
+        candles: the sound bars, in order.
+        faults: what is wrong; a batch with any must not be stored.
+        revise: whether the last bars may be replaced, or the indices of those that may.
+    """
+
+    candles: list[Candle]
+    faults: list[Fault]
+    revise: bool | frozenset[int] = False
+
+
 def read_candles(payload: object, now: datetime) -> tuple[list[Candle], list[Fault]]:
     """Candles of a request body, and what is wrong with them; a batch with any fault must not be stored.
 
@@ -40,24 +56,48 @@ def read_candles(payload: object, now: datetime) -> tuple[list[Candle], list[Fau
         payload: parsed JSON: ``{"candles": [{symbol, timeframe, timestamp, open, high, low, close, volume}, …]}``.
         now: bars may open at most one bar after this moment (UTC).
     """
+    batch = read_batch(payload, now)
+    return batch.candles, batch.faults
+
+
+def read_body(body: bytes, now: datetime) -> Batch:
+    """The same from the request's own bytes.
+
+    Raises:
+        StrictJsonError: they are not strict JSON.
+    """
+    return read_batch(loads(body), now)
+
+
+def read_batch(payload: object, now: datetime) -> Batch:
+    """The same, with what the sender says of revising: ``"revise": true`` beside the list, or in a candle."""
     if not isinstance(payload, dict):
-        return [], [Fault(("body",), "Send a JSON object with a list named candles.", "model_attributes_type")]
+        return Batch([], [Fault(("body",), "Send a JSON object with a list named candles.", "model_attributes_type")])
     entries = payload.get("candles")
     if not isinstance(entries, list):
-        return [], [Fault(("body", "candles"), "Send a list of candles.", "missing" if entries is None else "list_type")]
+        return Batch([], [Fault(("body", "candles"), "Send a list of candles.", "missing" if entries is None else "list_type")])
     if not 0 < len(entries) <= MOST_CANDLES:
-        return [], [Fault(("body", "candles"), f"Send 1 to {MOST_CANDLES} candles in one request.", "too_long")]
-    candles: list[Candle] = []
+        return Batch([], [Fault(("body", "candles"), f"Send 1 to {MOST_CANDLES} candles in one request.", "too_long")])
     faults: list[Fault] = []
+    revise_all = False
+    try:
+        revise_all = _flag(payload.get("revise"))
+    except _Invalid as error:
+        faults.append(Fault(("body", error.name), error.text))
+    candles: list[Candle] = []
+    revised: set[int] = set()
     for index, entry in enumerate(entries):
         try:
-            candles.append(read_candle(entry, now))
+            candle = read_candle(entry, now)
+            if _flag(entry.get("revise")):
+                revised.add(index)
+            candles.append(candle)
         except _Invalid as error:
             place = ("body", "candles", index, error.name) if error.name else ("body", "candles", index)
             faults.append(Fault(place, error.text))
-            if len(faults) == MOST_ERRORS:
+            if len(faults) >= MOST_ERRORS:
                 break
-    return candles, faults
+    return Batch(candles, faults, revise_all or (frozenset(revised) if revised else False))
 
 
 def read_candle(entry: Mapping[str, Any], now: datetime) -> Candle:
@@ -77,7 +117,9 @@ def read_candle(entry: Mapping[str, Any], now: datetime) -> Candle:
     close = _price(get("close"), "close")
     if not (low <= opening <= high and low <= close <= high):
         _check_bounds(opening, high, low, close)
-    return Candle(symbol, timeframe, opened_at, closes_at, opening, high, low, close, _volume(get("volume")))
+    volume = _volume(get("volume"))
+    opened_at, closes_at = _bar_open(timeframe, opened_at), _bar_open(timeframe, closes_at)
+    return Candle(symbol, timeframe, opened_at, closes_at, opening, high, low, close, volume)
 
 
 _MISSING = "This field is required."
@@ -104,6 +146,28 @@ def _opened_at(value: object) -> datetime:
         return parse_time(value, "timestamp", needs_zone=True)
     except InvalidTime as error:
         raise _Invalid("timestamp", str(error)) from None
+
+
+_GRIDS = {"M5": 300, "M15": 900}
+_MINUTE = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _bar_open(timeframe: str, moment: datetime) -> datetime:
+    """When the bar opened whose sender told a moment within it.
+
+    Bars of up to 15 minutes open on the same minutes in every zone and at every exchange. Longer ones need not: hours of a share
+    begin at 09:30, half-hours of some exchanges at 09:15, days at a broker's own midnight. Of those only the seconds are dropped.
+    """
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    past = seconds % _GRIDS.get(timeframe, _MINUTE)
+    return moment if not past and not moment.microsecond else _EPOCH + timedelta(seconds=seconds - past)
+
+
+def _flag(value: object) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise _Invalid("revise", "revise must be true or false.")
+    return value is True
 
 
 def _symbol(value: object) -> str:

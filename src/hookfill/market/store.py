@@ -1,48 +1,135 @@
 """Stores candles and moves quotes."""
 
 import asyncio
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from hookfill.market.model import Candle, Quote
-from hookfill.market.timeframes import bar_seconds
+from hookfill.market.plain import PlainBatch
+from hookfill.market.timeframes import bar_close, bar_seconds
 from hookfill.postgres.sql import load
 
 SQL = load(__package__)
-NULL = "\\N"
-"""How COPY's text format writes that there is no value."""
-_COLUMNS = ("symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a batch: new bars, and bars whose stored values differ from what was sent (the stored ones stay)."""
+    """What became of a batch.
+
+    Attributes:
+        added: bars that were new.
+        conflicting: bars whose stored values differ from what was sent; the stored ones stay.
+        revised: bars whose stored values were replaced by what was sent.
+        sent: how many bars came.
+        symbols: of how many symbols.
+    """
 
     added: int
     conflicting: int
+    revised: int = 0
+    sent: int = field(default=0, compare=False)
+    symbols: int = field(default=0, compare=False)
 
 
-async def store_candles(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime) -> Stored:
+async def become_candle_writer(connection: asyncpg.Connection) -> None:
+    """For the rest of the open transaction: may store candles and move quotes, and nothing else (where there is such a role)."""
+    await connection.execute(SQL.become_candle_writer.sql)
+
+
+async def store_candles(
+    connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime, revise: bool | Collection[int] = False
+) -> Stored:
     """Store a batch, all or nothing, and move the quotes of its symbols; workers are told.
 
+    A bar that is known already stays as it is, and is counted where its values differ. ``revise`` replaces the values of the last
+    bar of its symbol and timeframe; older bars stay in any case. What a bar has done stays done: positions remember until when they
+    were marked and exits are taken from closed bars after that, so a revised bar neither fires an exit again nor takes one back;
+    one that was not looked at yet counts with its new values. The quote follows the revision of the bar that it came from.
+
     Args:
+        connection: in a transaction or not.
+        candles: checked bars, as ``read_candles`` gives them.
         known_at: when the candles became known (UTC): a bar that is still forming is a price as of then, not as of its close.
+        revise: whether last bars may be replaced; or the indices of the candles that may.
     """
-    # As text, made beside the event loop: a third of what it costs to encode the numbers for a binary COPY.
-    text = await asyncio.to_thread(copy_text, candles)
-    await connection.execute(SQL.make_staging.sql)
+    # As text, made beside the event loop: a third of what it costs to encode the numbers one by one.
+    text = await asyncio.to_thread(as_json, candles)
     async with connection.transaction():
-        await connection.copy_to_table("incoming_candles", source=io.BytesIO(text), columns=_COLUMNS)
-        added: int = await connection.fetchval(SQL.merge_candles.sql)
-        conflicting = 0 if added == len(candles) else await connection.fetchval(SQL.count_conflicts.sql)
-        await _move_quotes(connection, candles, known_at)
-    return Stored(added, conflicting)
+        stored = await _store(connection, text, None, known_at, revise)
+    assert stored is not None, "only what came as somebody sent it may be unsound"
+    return stored
+
+
+async def store_plain(connection: asyncpg.Connection, batch: PlainBatch, known_at: datetime) -> Stored | None:
+    """The same for a batch as it came, which PostgreSQL takes apart and judges; None: not sound, and nothing is stored.
+
+    Args:
+        connection: in a transaction.
+        batch: the bytes.
+        known_at: when they came (UTC).
+
+    Raises:
+        asyncpg.DataError: not sound either; the transaction must be rolled back.
+    """
+    return await _store(connection, batch.candles, batch.marks, known_at, batch.revise)
+
+
+async def _store(
+    connection: asyncpg.Connection,
+    candles: bytes | memoryview,
+    marks: int | None,
+    known_at: datetime,
+    revise: bool | Collection[int],
+) -> Stored | None:
+    rows = await connection.fetch(SQL.store_batch.sql, marks, candles, known_at)
+    if not rows[0]["is_sound"]:
+        return None
+    added = rows[0]["added"]
+    if added + rows[0]["known"] < rows[0]["sent"]:
+        # Bars that stand twice in it, or that another batch has added meanwhile: now that all are known, see which differ.
+        rows = await connection.fetch(SQL.store_batch.sql, marks, candles, known_at)
+        added += rows[0]["added"]
+    differing = rows[0]["differing"]
+    newest = [_candle(row) for row in rows]
+    revised = 0
+    may_change: list[Candle] = []
+    if revise is not False and differing:
+        may_change = [bar for bar, row in zip(newest, rows, strict=True) if revise is True or row["ordinal"] - 1 in revise]
+        revised = await _revise(connection, may_change)
+    await _move_quotes(connection, newest, known_at, {bar.symbol for bar in may_change} if revised else set())
+    symbols = len({bar.symbol for bar in newest})
+    return Stored(added, differing - revised, revised, rows[0]["sent"], symbols)
+
+
+def _candle(row: asyncpg.Record) -> Candle:
+    symbol, timeframe, opened_at, *values = (row[name] for name in _COLUMNS)
+    return Candle(symbol, timeframe, opened_at, bar_close(timeframe, opened_at), *values)
+
+
+_COLUMNS = ("symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume")
+
+
+async def _revise(connection: asyncpg.Connection, bars: Sequence[Candle]) -> int:
+    """Of a bar that came more than once, what came last."""
+    last = list({(bar.symbol, bar.timeframe): bar for bar in bars}.values())
+    revised: int = await connection.fetchval(
+        SQL.revise_candles.sql,
+        [bar.symbol for bar in last],
+        [bar.timeframe for bar in last],
+        [bar.opened_at for bar in last],
+        [bar.open for bar in last],
+        [bar.high for bar in last],
+        [bar.low for bar in last],
+        [bar.close for bar in last],
+        [bar.volume for bar in last],
+    )
+    return revised
 
 
 async def move_prices(connection: asyncpg.Connection, quotes: Sequence[Quote]) -> int:
@@ -74,30 +161,27 @@ def _columns_of(quotes: Sequence[Quote]) -> tuple[list[str], list[Decimal], list
     )
 
 
-def copy_text(candles: Sequence[Candle]) -> bytes:
-    """Candles in PostgreSQL's text format for COPY."""
-    names = {name: _escaped(name) for name in {candle.symbol for candle in candles}}
-    return "".join(
+def as_json(candles: Sequence[Candle]) -> bytes:
+    """Candles as the JSON array that PostgreSQL takes apart; numbers exactly."""
+    names = {name: orjson.dumps(name).decode() for name in {candle.symbol for candle in candles}}
+    bars = ",".join(
         [
-            f"{names[c.symbol]}\t{c.timeframe}\t{c.opened_at.isoformat()}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t"
-            f"{NULL if c.volume is None else c.volume}\n"
+            f'{{"symbol":{names[c.symbol]},"timeframe":"{c.timeframe}","timestamp":"{c.opened_at.isoformat()}","open":{c.open},'
+            f'"high":{c.high},"low":{c.low},"close":{c.close},"volume":{"null" if c.volume is None else c.volume}}}'
             for c in candles
         ]
-    ).encode()
+    )
+    return f"[{bars}]".encode()
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime) -> None:
+async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime, revised: set[str]) -> None:
     newest: dict[str, Candle] = {}
     for candle in candles:
         best = newest.get(candle.symbol)
         if best is None or _newness(candle, known_at) > _newness(best, known_at):
             newest[candle.symbol] = candle
     bars = list(newest.values())
-    await connection.execute(
+    await connection.fetchval(
         SQL.move_quotes.sql,
         [bar.symbol for bar in bars],
         [bar.close for bar in bars],
@@ -106,8 +190,8 @@ async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle]
         [bar_seconds(bar.timeframe) for bar in bars],
         [bar.low for bar in bars],
         [bar.high for bar in bars],
+        list(revised),
     )
-    await connection.execute(SQL.announce_prices.sql)
 
 
 def _newness(candle: Candle, known_at: datetime) -> tuple[datetime, int]:
