@@ -23,6 +23,7 @@ KINDS = frozenset(
 """The parameters that name something of somebody's. A new one must be added here and to what ``support.tenants`` makes."""
 PLAIN = frozenset(
     {
+        "after",
         "cursor",
         "day_boundary",
         "from",
@@ -52,6 +53,7 @@ class Route:
     Attributes:
         slots: where ids of things stand: (place, name); the place is path, query or body.
         body: an example, without the ids.
+        query: examples of the parameters that must be there and name nothing of anybody's.
     """
 
     method: str
@@ -61,6 +63,7 @@ class Route:
     body: Any = None
     unknown: tuple[str, ...] = ()
     responses: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -88,7 +91,7 @@ class Route:
             if place == "path":
                 path = path.replace("{" + name + "}", value)
         asked: dict[str, Any] = {"method": self.method, "url": path}
-        query = {name: value for (place, name), value in ids.items() if place == "query"}
+        query = {**self.query, **{name: value for (place, name), value in ids.items() if place == "query"}}
         if query:
             asked["params"] = query
         if self.body is not None:
@@ -111,11 +114,14 @@ def routes(document: Mapping[str, Any]) -> list[Route]:
 def _route(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> Route:
     slots: list[tuple[str, str]] = []
     unknown: list[str] = []
+    query: dict[str, Any] = {}
     for parameter in operation.get("parameters", []):
         if parameter["name"].lower() in KINDS:
             slots.append((parameter["in"], parameter["name"]))
         elif parameter["name"].lower() not in PLAIN:
             unknown.append(parameter["name"])
+        elif parameter["in"] == "query" and parameter.get("required"):
+            query[parameter["name"]] = _example(document, parameter["schema"], parameter)
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     body = None
     if content is not None:
@@ -127,7 +133,7 @@ def _route(document: Mapping[str, Any], method: str, path: str, operation: Mappi
             elif _is_uuid(property_):
                 unknown.append(name)
     security = frozenset(itertools.chain.from_iterable(operation.get("security", [])))
-    return Route(method, path, security, tuple(slots), body, tuple(unknown), operation["responses"])
+    return Route(method, path, security, tuple(slots), body, tuple(unknown), operation["responses"], query)
 
 
 def _is_uuid(schema: Mapping[str, Any]) -> bool:
