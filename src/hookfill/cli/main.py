@@ -5,7 +5,7 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, agent, imports, strategies, users
+from hookfill.cli import accounts, agent, exports, imports, strategies, users
 from hookfill.cli.accounts import resume
 from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
@@ -41,6 +41,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(users.app, name="users")
 app.add_typer(imports.app, name="import")
+app.add_typer(exports.app, name="export")
 app.add_typer(agent.app, name="agent")
 app.command()(resume)
 app.command()(token)

@@ -17,6 +17,7 @@ from hookfill.kernel.money import as_price
 from hookfill.market.csv_layout import PRICES, Dialect, Layout, Options, UnreadableCandles, decimal_mark, find_layout, plain_number
 from hookfill.market.csv_spacing import spacing
 from hookfill.market.csv_times import Clock, UnclearDates, day_comes_first, epoch_seconds, is_epoch, read_local
+from hookfill.market.formula import unguarded
 from hookfill.market.ingest import read_candles
 from hookfill.market.model import Candle
 from hookfill.market.timeframes import InvalidTimeframe, normalize_timeframe
@@ -96,7 +97,6 @@ class CandleFile:
         timeframe: of its bars; None if each row tells its own.
         symbol: the same.
         timeframe_is_found: the timeframe follows from how far the bars lie apart.
-        rows: how many rows were read so far, less empty ones and notes below the last bar.
     """
 
     def __init__(self, lines: Iterable[str], options: Options) -> None:
@@ -120,7 +120,6 @@ class CandleFile:
         self._habits = _habits(rows, self.layout, options)
         self.symbol = self._one_symbol()
         self._symbol_text: str | None = None
-        self.rows = 0
         self.timeframe, self.timeframe_is_found = self._one_timeframe(rows)
 
     def _sampled(self, lines: Sequence[str]) -> list[dict[str, str]]:
@@ -178,25 +177,31 @@ class CandleFile:
         Raises:
             UnreadableCandles: a quote is never closed.
         """
+        held: list[Candle | BadRow] = []
+        is_no_footer = False
+        for row, item in self._items():
+            held.append(item)
+            if isinstance(item, Candle):
+                is_no_footer = False
+            elif _is_note(row) and not is_no_footer:
+                # Words below the last bar are none of the file's rows.
+                if len(held) <= MOST_FOOTER_LINES:
+                    continue
+                is_no_footer = True
+            yield from held
+            held.clear()
+
+    def _items(self) -> Iterator[tuple[list[str], Candle | BadRow]]:
         reader = csv.reader(self._lines, delimiter=self.layout.delimiter, skipinitialspace=self.layout.delimiter == " ")
         clock = Clock(self._options.zone or UTC, newest_first=self._habits.newest_first)
-        notes: list[BadRow] = []
         above: list[str] = []
         line = self.layout.first_line + 1
         try:
             for row in reader:
                 here, line = line, self.layout.first_line + reader.line_num + 1
-                if not any(value.strip() for value in row):
-                    continue
-                item = self._read(row, here, clock, is_repeated=row == above)
-                above = row
-                if isinstance(item, BadRow) and len(notes) < MOST_FOOTER_LINES and _is_note(row):
-                    notes.append(item)  # below the last bar it is none of the file's rows
-                    continue
-                self.rows += len(notes) + 1
-                yield from notes
-                notes.clear()
-                yield item
+                if any(value.strip() for value in row):
+                    yield row, self._read(row, here, clock, is_repeated=row == above)
+                    above = row
         except csv.Error as error:
             raise UnreadableCandles(f"Line {line} can't be read ({error}): is there a quote that is never closed?") from None
 
@@ -238,8 +243,7 @@ class CandleFile:
             return self.symbol
         if not text.isprintable():
             raise _Rejected("symbol", "has characters that can't be printed: mend the file")
-        # The apostrophe is how exports keep a spreadsheet from calculating.
-        return text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@") else text
+        return unguarded(text)
 
     def _prices(self, cells: Mapping[str, str]) -> dict[str, str | Decimal]:
         prices: dict[str, str | Decimal] = {name: self._number(cells, name) for name in PRICES}

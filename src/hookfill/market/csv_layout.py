@@ -129,6 +129,7 @@ def find_layout(sample: Sequence[str], options: Options) -> Layout:
     """
     delimiters: Sequence[str] = DELIMITERS if options.delimiter is None else (options.delimiter,)
     missing = [*PRICES, "time"]
+    is_first = True
     for number, line in enumerate(sample[:MOST_PREAMBLE_LINES], start=1):
         for delimiter in delimiters:
             cells = split(line, delimiter)
@@ -137,9 +138,10 @@ def find_layout(sample: Sequence[str], options: Options) -> Layout:
             missing = min(missing, _missing(columns), key=len)
             if not missing:
                 return _with_header(cells, delimiter, columns, number, options)
-            columns = _places_without_header(cells, options)
-            if columns:
+            # Below a line that is none of the rows the columns may have any order.
+            if is_first and (columns := _places_without_header(cells, options)):
                 return Layout(_headless(cells, options), delimiter, columns, (), number - 1)
+        is_first = is_first and (not line.strip() or line.startswith("sep="))
     raise UnreadableCandles(
         f"The file has no column for {', '.join(missing)}: its first line must name time (or date), open, high, low and close"
         f"{_hint(options)}."

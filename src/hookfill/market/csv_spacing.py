@@ -12,6 +12,8 @@ LEAST_SHARE = 0.4
 """How many of the gaps must have the bars' length: of a share's four-hour bars every other gap is a night."""
 MOST_SHORTER = 0.05
 """How many may be shorter: where the clocks change, or where a session ends early."""
+MOST_OTHER = 0.2
+"""How many may have another timeframe's length; more of them are a second timeframe's bars."""
 _HOUR, _DAY = 3_600, 86_400
 _BY_SECONDS = {seconds: name for name, seconds in TIMEFRAMES.items()}
 
@@ -31,7 +33,8 @@ def spacing(series: Iterable[Sequence[datetime]]) -> tuple[str | None, str]:
         return None, "the file has too few bars to find it from their distances"
     usual, number = min(gaps.items(), key=lambda gap: (-gap[1], gap[0]))
     shorter = sum(count for seconds, count in gaps.items() if seconds < usual)
-    if number < LEAST_SHARE * total or shorter > MOST_SHORTER * total:
+    other = max((count for seconds, count in gaps.items() if seconds in _BY_SECONDS and seconds != usual), default=0)
+    if number < LEAST_SHARE * total or shorter > MOST_SHORTER * total or other > MOST_OTHER * total:
         return None, "its bars lie unevenly far apart"
     if usual not in _BY_SECONDS:
         return None, f"its bars are {usual:,} seconds apart, which no timeframe of {', '.join(TIMEFRAMES)} is"
