@@ -1,8 +1,6 @@
 """What the agent's loops share: the server's clock, pauses between attempts, the one thread that may talk to the terminal."""
 
 import random
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,15 +18,9 @@ from hookfill.brokers.mt5.agent.terminal import (
     Tick,
     TradeRequest,
 )
+from hookfill.kernel.steady import steady_seconds
 
 T = TypeVar("T")
-
-
-def steady_seconds() -> float:
-    """Seconds of a clock that nobody sets and that goes on while the machine sleeps (where the system has one)."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class ServerClock:

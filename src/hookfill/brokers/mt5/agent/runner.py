@@ -18,11 +18,12 @@ from hookfill.brokers.mt5.agent.execute import Executor, Pending
 from hookfill.brokers.mt5.agent.failpoints import Step, reach
 from hookfill.brokers.mt5.agent.jobs import Job, UnusableJob, failed, job_from, wire
 from hookfill.brokers.mt5.agent.journal import Entry, Journal, JournalError
-from hookfill.brokers.mt5.agent.link import Backoff, OneThread, ServerClock, steady_seconds
+from hookfill.brokers.mt5.agent.link import Backoff, OneThread, ServerClock
 from hookfill.brokers.mt5.agent.pushing import Candles, Interest, Pusher
 from hookfill.brokers.mt5.agent.sending import Lease, Sender
 from hookfill.brokers.mt5.agent.terminal import Terminal, TerminalError
 from hookfill.brokers.mt5.model import JobType
+from hookfill.kernel.steady import steady_seconds
 
 _CHANGING = frozenset({JobType.TRADE, JobType.CLOSE_POSITION})
 
