@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import acknowledge, burst, candles, latency, mixed, startup
+from benchmarks import acknowledge, burst, candles, charts, latency, mixed, startup
 from benchmarks.figures import BenchmarkError, Figure, as_json, show
 from benchmarks.plan import QUICK, Plan
 
 BENCHMARKS: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
-    module.NAME: module.run for module in (acknowledge, latency, burst, mixed, candles, startup)
+    module.NAME: module.run for module in (acknowledge, latency, burst, mixed, candles, charts, startup)
 }
 
 
@@ -25,6 +25,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="measure this alone (may be repeated)")
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="length of one measurement (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=usual.rounds, help="turns of measurement and reference (default %(default)s)")
+    rows_help = "rows of the charts' large table (default %(default)s; 20000000 takes a quarter of an hour and 12 GB)"
+    parser.add_argument("--chart-rows", type=int, default=usual.chart_rows, help=rows_help)
     parser.add_argument("--quick", action="store_true", help="only show that everything works; the figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parser.parse_args()
@@ -42,7 +44,7 @@ async def measure(plan: Plan, names: list[str]) -> list[Figure]:
 def main() -> int:
     """Measure; exit code 1 if a benchmark did not do what it is for. A missed aim is shown, and is no failure."""
     given = arguments()
-    plan = QUICK if given.quick else replace(Plan(), seconds=given.seconds, rounds=given.rounds)
+    plan = QUICK if given.quick else replace(Plan(), seconds=given.seconds, rounds=given.rounds, chart_rows=given.chart_rows)
     try:
         figures = asyncio.run(measure(plan, given.only or list(BENCHMARKS)))
     except BenchmarkError as error:

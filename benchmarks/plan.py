@@ -14,6 +14,7 @@ class Plan:
         burst, burst_accounts, burst_connections: alerts in the burst's second, over how many accounts, on how many connections.
         mixed_agents, mixed_readers: who else uses the server in the mixed benchmark.
         batches, batch_rows: of one round of the candles benchmark.
+        chart_bars: bars of one chart; chart_rows: of the charts' large table; chart_reads: charts read in each round.
     """
 
     seconds: float = 2.0
@@ -29,6 +30,9 @@ class Plan:
     mixed_readers: int = 5
     batches: int = 8
     batch_rows: int = 5_000
+    chart_bars: int = 5_000
+    chart_rows: int = 2_000_000
+    chart_reads: int = 100
 
 
 QUICK = Plan(
@@ -44,5 +48,8 @@ QUICK = Plan(
     mixed_readers=2,
     batches=2,
     batch_rows=200,
+    chart_bars=100,
+    chart_rows=8_000,
+    chart_reads=5,
 )
 """Only shows that everything works."""

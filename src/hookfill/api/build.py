@@ -25,6 +25,7 @@ from hookfill.api import (
     jobs,
     orders,
     positions,
+    quotes,
     signals,
     strategies,
     user_settings,
@@ -90,7 +91,7 @@ def build_api(
     api.state.waking = waking or Waking(pool)
     answers.install(api)
     trading = (signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
-    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, candles, health):
+    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, candles, quotes, health):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from hookfill.api.models import Amount, Model
 from hookfill.kernel.times import parse_time
 from hookfill.market.reading import Cursor
+from hookfill.market.series import Place
 from hookfill.market.timeframes import normalize_timeframe
 
 
@@ -36,9 +37,38 @@ def _cursor(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    Place.parse(value)
+    return value
+
+
+PlaceText = Annotated[str, AfterValidator(_place), StringConstraints(max_length=256)]
 CursorText = Annotated[str, AfterValidator(_cursor), StringConstraints(max_length=32)]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 """``HH:MM``."""
+
+
+MOST_SYMBOLS = 200
+
+
+def split_symbols(text: str) -> list[str]:
+    """Symbols that are separated by commas.
+
+    Raises:
+        ValueError: one of them is none, or they are too many.
+    """
+    parts = text.split(",", MOST_SYMBOLS)
+    if len(parts) > MOST_SYMBOLS:
+        raise ValueError(f"send at most {MOST_SYMBOLS} symbols in one request")
+    return [_symbol(part) for part in parts]
+
+
+def _symbols(value: str) -> str:
+    split_symbols(value)
+    return value
+
+
+Symbols = Annotated[str, AfterValidator(_symbols), StringConstraints(min_length=1, max_length=8_000)]
 
 
 class Bar(Model):

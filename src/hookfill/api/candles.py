@@ -13,12 +13,13 @@ import asyncpg
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from hookfill.api.answers import PROBLEMS
+from hookfill.api.answers import PROBLEMS, Json
 from hookfill.api.auth import ACQUIRE_SECONDS, Asking
-from hookfill.api.candle_models import Bar, CandleSymbol, CursorText, Timeframe, TimeOfDay, ZonedMoment
+from hookfill.api.candle_models import Bar, CandleSymbol, CursorText, PlaceText, Series, Timeframe, TimeOfDay, ZonedMoment
 from hookfill.api.fields import TimeZone
 from hookfill.market.aggregate import DayRule
 from hookfill.market.reading import SQL, Cursor, Page, Question, read_candles
+from hookfill.market.series import Place, Stock, take_stock
 from hookfill.market.timeframes import bar_seconds
 from hookfill.postgres.tenancy import as_user
 
@@ -108,12 +109,49 @@ async def candles(request: Request, connection: Reader, question: Annotated[Ques
     return await _answer(request, page, _page_headers(request, page), is_past=is_past)
 
 
+@router.get(
+    "/candles/coverage",
+    summary="What is stored, and what is missing",
+    response_model=list[Series],
+    responses={200: {"headers": {name: _HEADERS[name] for name in ("X-Next-Cursor", "Link")}}},
+)
+async def coverage(
+    request: Request,
+    connection: Reader,
+    symbol: Annotated[CandleSymbol | None, Query(description="Only this one's.", examples=["EURUSD"])] = None,
+    timeframe: Annotated[Timeframe | None, Query(description="Only this one.", examples=["H1"])] = None,
+    cursor: Annotated[PlaceText | None, Query(description="The page before's X-Next-Cursor.")] = None,
+) -> Json:
+    """Of each symbol and timeframe the ranges without a gap, and the gaps: where the market was open and bars are missing.
+
+    Nights, weekends and holidays of the market's calendar are no gaps. A page looks at a bounded number of bars: as long as there
+    is a header `X-Next-Cursor`, more follow. A series may go on there: its first range then begins where its last one ended.
+    """
+    told, following = await take_stock(connection, symbol, timeframe, None if cursor is None else Place.parse(cursor))
+    return Json([_series(stock) for stock in told], headers=_next_headers(request, following))
+
+
+def _series(stock: Stock) -> dict[str, Any]:
+    return {
+        "symbol": stock.symbol,
+        "timeframe": stock.timeframe,
+        "bars": stock.bars,
+        "ranges": [{"from": one.begins_at, "to": one.ends_at, "bars": one.bars} for one in stock.stretches],
+        "gaps": [{"from": gap.begins_at, "to": gap.ends_at, "missing_bars": gap.missing} for gap in stock.gaps],
+    }
+
+
+def _next_headers(request: Request, following: Cursor | Place | None) -> dict[str, str]:
+    """Where the next page is, for programs and for clients that follow links."""
+    if following is None:
+        return {}
+    cursor = str(following)
+    others = "".join(f"{quote(name)}={quote(value)}&" for name, value in request.query_params.multi_items() if name != "cursor")
+    return {"X-Next-Cursor": cursor, "Link": f'<{request.url.path}?{others}cursor={cursor}>; rel="next"'}
+
+
 def _page_headers(request: Request, page: Page) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    if page.next is not None:
-        cursor = str(page.next)
-        others = "".join(f"{quote(name)}={quote(value)}&" for name, value in request.query_params.multi_items() if name != "cursor")
-        headers |= {"X-Next-Cursor": cursor, "Link": f'<{request.url.path}?{others}cursor={cursor}>; rel="next"'}
+    headers = _next_headers(request, page.next)
     if page.source is not None:
         headers["X-Candles-Source"] = page.source
     if page.forming_at is not None:

@@ -23,6 +23,7 @@ MOST_MADE = 5_000
 """Bars of a page that are made of smaller ones, at most."""
 MOST_READ = 250_000
 """Smaller bars that a page is made of, at most (more only where a single bar needs them)."""
+NO_CURSOR = "This is no cursor: send what the page before had in its header X-Next-Cursor, or leave it out."
 _MOMENT = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = re.compile(r"([ab])(\d{15,16})")
@@ -53,7 +54,7 @@ class Cursor:
         match = _CURSOR.fullmatch(text)
         at = _EPOCH + timedelta(microseconds=int(match[2])) if match is not None else LATEST
         if match is None or not EARLIEST <= at < LATEST:
-            raise InvalidCursor("This is no cursor: send what the page before had in its header X-Next-Cursor, or leave it out.")
+            raise InvalidCursor(NO_CURSOR)
         return cls(at, match[1] == "b")
 
 
