@@ -164,6 +164,7 @@ def test_a_file_that_cannot_be_read_says_what_it_lacks(text: str, options: Optio
         ("spy", "SPY", None),
         ("SPY-2019-11-15", "SPY", None),
         ("2019-11", None, None),
+        ("data_M5", None, "M5"),
         ("", None, None),
     ],
 )

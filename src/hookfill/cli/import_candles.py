@@ -4,7 +4,7 @@ Bars that are stored already stay as they are, so an interrupted import is just 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -70,12 +70,22 @@ def import_candles(
         day_first=day_first,
         adjusted=adjusted,
     )
-    results = run_async(_import_files(home, files, options, quiet=as_json, dry_run=dry_run))
+    results = _run(_import_files(home, files, options, quiet=as_json, dry_run=dry_run))
     _show(results, zone or "UTC (none was told)", as_json=as_json, dry_run=dry_run)
     if not all(result.bars for result in results) or any(result.error for result in results):
         raise typer.Exit(1)
     if strict and any(result.rejected for result in results):
         raise typer.Exit(1)
+
+
+def _run(importing: "Coroutine[Any, Any, list[_Result]]") -> "list[_Result]":
+    from hookfill.cli.show import print_error
+
+    try:
+        return run_async(importing)
+    except KeyboardInterrupt:
+        print_error("Interrupted: what is stored stays; start the same import again to go on.")
+        raise typer.Exit(130) from None  # as shells tell it
 
 
 def _symbol(text: str | None) -> str | None:
@@ -170,7 +180,7 @@ async def _import_file(at: Session, result: _Result, told: "Options", *, quiet: 
     from hookfill.cli.files import opened
     from hookfill.market.candle_csv import CandleFile, guess_from_name
 
-    named_symbol, named_timeframe = guess_from_name(result.file.name.removesuffix(".gz").rpartition(".")[0] or result.file.name)
+    named_symbol, named_timeframe = guess_from_name(Path(result.file.name.removesuffix(".gz")).stem)
     options = replace(told, named_symbol=named_symbol, named_timeframe=named_timeframe)
     with opened(result.file, quiet=quiet) as lines:
         result.opened = CandleFile(lines, options)

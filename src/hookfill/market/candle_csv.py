@@ -28,6 +28,10 @@ LONGEST_SHOWN = 40
 MOST_FOOTER_LINES = 20
 _FILE_NAME = re.compile(r"(?:[A-Z0-9]+_)*([A-Z0-9.!]+),\s*([0-9]+[A-Za-z]?)")
 _WORDS = re.compile(r"[_\-\s]+")
+_NO_SYMBOLS = frozenset(
+    {"CANDLES", "CHART", "DATA", "DOWNLOAD", "EXPORT", "FILE", "HISTORY", "OHLC", "OHLCV", "OUTPUT", "PRICES", "QUOTES", "TABLE"}
+)
+"""First words of files' names that tell what is in them, and not of what."""
 _LONGEST_CLOCK = len("23:59:59.999999 PM")
 _SIZES = {"K": 3, "M": 6, "B": 9}
 
@@ -77,7 +81,8 @@ def guess_from_name(stem: str) -> tuple[str | None, str | None]:
     # MetaTrader 4's own names have the minutes behind the pair.
     if pair := re.fullmatch(r"([A-Z]{6})(1|5|15|30|60|240|1440|10080|43200)", stem):
         return pair[1], _timeframe(pair[2])
-    symbol = first.upper() if re.fullmatch(r"[A-Za-z][A-Za-z0-9.!]{0,31}", first) else None
+    is_symbol = re.fullmatch(r"[A-Za-z][A-Za-z0-9.!]{0,31}", first) is not None and first.upper() not in _NO_SYMBOLS
+    symbol = first.upper() if is_symbol else None
     named = [word for word in others if any(letter.isalpha() for letter in word)]
     return symbol, next((name for name in map(_timeframe, named) if name is not None), None)
 
@@ -250,13 +255,16 @@ class CandleFile:
         if not self._options.adjusted:
             return prices
         try:
-            adjusted, close = Decimal(self._number(cells, "adjusted")), Decimal(str(prices["close"]))
-            return {name: as_price(Decimal(str(price)) * adjusted / close) for name, price in prices.items()}
+            adjusted, close = Decimal(self._number(cells, "adjusted")), Decimal(prices["close"])
+            return {name: as_price(Decimal(price) * adjusted / close) for name, price in prices.items()}
         except (InvalidOperation, ZeroDivisionError):
             raise _Rejected("adjusted", "is no number that prices can be adjusted by: mend the row") from None
 
-    def _number(self, cells: Mapping[str, str], kind: str) -> str:
+    def _number(self, cells: Mapping[str, str], kind: str) -> str | Decimal:
         text = cells[kind]
+        # The common case, without the detours.
+        if len(text) <= LONGEST_SHOWN and self._habits.decimal == "." and text.isascii() and text.replace(".", "", 1).isdigit():
+            return Decimal(text)
         if text.lower() in ("", "null", "nan", "n/a", "-"):
             raise _Rejected(kind, "has no value: a bar needs all four prices")
         try:
@@ -264,12 +272,12 @@ class CandleFile:
         except ValueError as error:
             raise _Rejected(kind, str(error)) from None
 
-    def _volume(self, cells: Mapping[str, str]) -> str | None:
+    def _volume(self, cells: Mapping[str, str]) -> str | int | None:
         """Coins are traded in fractions; stored volumes are whole."""
         kind = self._habits.volume
         text = cells[kind] if kind is not None else ""
         if text.isdigit():
-            return text
+            return int(text) if len(text) <= LONGEST_SHOWN else text
         if text.lower() in ("", "-", "null", "nan", "n/a"):
             return None
         places = _SIZES.get(text[-1].upper(), 0)  # 1.5M
