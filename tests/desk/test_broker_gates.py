@@ -32,6 +32,13 @@ async def test_the_user_s_defaults_go_with_the_order(house: House) -> None:
     assert {"tp", "tp_pips", "sl", "max_spread"}.isdisjoint(told)
 
 
+async def test_pips_and_points_are_not_sent_for_what_is_not_measured_in_them(house: House) -> None:
+    """50 pips of a coin are less than its spread: such a stop would close every position at once."""
+    broker = await open_broker(house)
+    await broker.alert({"symbol": "BTCUSD", "action": "buy", "volume": 0.1}, 1)
+    assert {"sl", "tp", "sl_pips", "tp_pips", "max_spread"}.isdisjoint(await only_job(broker))
+
+
 async def test_levels_are_prices_where_a_price_is_known(house: House) -> None:
     broker = await open_broker(house)
     await broker.alert(BUY | {"price": 1.1})

@@ -101,9 +101,9 @@ class UserSettingsAnswer(Model):
 
     risk_percent: Amount = Field(description="Of equity, lost at the stop, where a strategy sizes by risk and names no percentage.")
     daily_loss_limit_pct: Amount = Field(description="Of the balance at the account's midnight; 0 is off.")
-    max_spread: Amount = Field(description="In points, at brokers that quote one; 0 allows any.")
+    max_spread: Amount = Field(description="In points, for currencies and metals at MetaTrader; 0 allows any.")
     default_lot_size: Amount = Field(description="Where neither alert nor strategy names a size, at brokers that trade in lots.")
-    stop_loss_pips: Amount = Field(description="Where neither alert nor strategy names a stop, at MetaTrader; 0 sends none.")
+    stop_loss_pips: Amount = Field(description="For currencies and metals at MetaTrader, where neither alert nor strategy names a stop; 0 sends none.")
     take_profit_pips: Amount
 
 

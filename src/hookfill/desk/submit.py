@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from hookfill.accounts.model import Account
+from hookfill.accounts.model import Account, UserDefaults
 from hookfill.brokers.mt5.instruct import Instruction, close_job, protect, trade_job, with_defaults
 from hookfill.brokers.mt5.model import ENTRY_LIFE, EXIT_LIFE, NewJob
 from hookfill.desk.book import Book
@@ -19,7 +19,9 @@ from hookfill.desk.trade import Ticket
 from hookfill.exits.model import Exit, ExitReason
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import ORDER, POSITION
+from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason
+from hookfill.market.model import InstrumentKind
 from hookfill.orders.model import Leg, Side
 from hookfill.positions.model import Position
 
@@ -50,7 +52,7 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
         Refused: it is too late to begin, it has no size, or a check refused it.
     """
     until = _begin_until(case, ENTRY_LIFE)
-    defaults, alert, price = case.account.defaults, case.alert, _live_price(case)
+    defaults, alert, price = _defaults(case), case.alert, _live_price(case)
     exits = with_defaults(case.rules.exits, defaults.stop_loss_pips, defaults.take_profit_pips)
     quantity = size_of(case, leg, price, exits)
     check_entry(case, quantity)
@@ -62,6 +64,17 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
     job = trade_job(_instruction(order, until, depends_on), case.account.symbol_map, sent, defaults.max_spread)
     _keep(case, order, job)
     case.entered = True
+
+
+def _defaults(case: Case) -> UserDefaults:
+    """The user's settings as far as they concern the instrument.
+
+    Pips and points are the measures of currencies and metals: 50 pips of a coin's price would be stopped out by its spread.
+    """
+    defaults = case.account.defaults
+    if case.instrument.kind is InstrumentKind.FX:
+        return defaults
+    return replace(defaults, stop_loss_pips=ZERO, take_profit_pips=ZERO, max_spread=ZERO)
 
 
 def new_position_id(ticket: Ticket) -> UUID:
