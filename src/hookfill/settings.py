@@ -144,8 +144,8 @@ class Settings(BaseSettings):
     credentials_key: SecretStr | None = Field(
         None,
         validation_alias="HOOKFILL_CREDENTIALS_KEY",
-        description="Encrypts broker credentials; the same on every node. A new key is put before the old one, with a comma. Unset: "
-        "one is generated in HOOKFILL_HOME.",
+        description="Encrypts broker credentials; the same on every node. A new key is put before the old one, with a comma. "
+        "Unset: one is generated in HOOKFILL_HOME.",
     )
     cors_origins: str = Field(
         "",

@@ -103,7 +103,9 @@ class UserSettingsAnswer(Model):
     daily_loss_limit_pct: Amount = Field(description="Of the balance at the account's midnight; 0 is off.")
     max_spread: Amount = Field(description="In points, for currencies and metals at MetaTrader; 0 allows any.")
     default_lot_size: Amount = Field(description="Where neither alert nor strategy names a size, at brokers that trade in lots.")
-    stop_loss_pips: Amount = Field(description="For currencies and metals at MetaTrader, where neither alert nor strategy names a stop; 0 sends none.")
+    stop_loss_pips: Amount = Field(
+        description="For currencies and metals at MetaTrader, if nothing else names a stop; 0 sends none."
+    )
     take_profit_pips: Amount
 
 
