@@ -38,7 +38,9 @@ LIMIT = 8 * 1024 * 1024
 STORE_SECONDS = 30.0
 """For storing one batch."""
 ACQUIRE_SECONDS = 1.5
-"""For a free connection: behind that many batches, a sender had better try again later."""
+"""For a free connection."""
+TURN_SECONDS = 10.0
+"""For the batches before it to be stored."""
 ANSWER_SECONDS = 1.0
 """For any answer at all: a database that says nothing is away, and the sender is told so while it still listens."""
 _KEPT_OF_REFUSED = 64 * 1024
@@ -177,7 +179,10 @@ async def _store(doors: Doors, batch: Batch, received_at: datetime) -> Stored:
 @asynccontextmanager
 async def _writing(doors: Doors, simulated_now: datetime | None = None) -> AsyncIterator[asyncpg.Connection]:
     """A transaction that may store candles and nothing else."""
-    async with doors.candles_pool.acquire(timeout=ACQUIRE_SECONDS) as connection, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(TURN_SECONDS):
+            await stack.enter_async_context(doors.candles_turns)
+        connection = await stack.enter_async_context(doors.candles_pool.acquire(timeout=ACQUIRE_SECONDS))
         stack.enter_context(cut_after(connection, STORE_SECONDS))
         with cut_after(connection, ANSWER_SECONDS):
             await stack.enter_async_context(connection.transaction())

@@ -40,6 +40,7 @@ class Doors:
         candles_pool: connections for storing candles, apart from the writer's, so that a large batch delays no alert.
         candle_keys: the API keys that may push candles too.
         candles_rate: how often each key may.
+        candles_turns: batches that are stored at the same time; the others wait, so that PostgreSQL has time for alerts.
     """
 
     writer: Writer
@@ -50,6 +51,7 @@ class Doors:
     candles_pool: asyncpg.Pool
     candle_keys: CandleKeys = field(default_factory=CandleKeys)
     candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
+    candles_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:
