@@ -1,43 +1,38 @@
 """The agent's calls to the server."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Self
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
+from pydantic import TypeAdapter
 
+from hookfill.client import AsyncClient, InvalidArgument, Refused, Retries, Unauthorized, Unavailable
+from hookfill.client.answers import read_as
+from hookfill.client.config import JSON, base_address
+from hookfill.client.retries import send
+from hookfill.client.steps import Repeat, Request
 from hookfill.kernel import exact_json
-from hookfill.kernel.errors import ConfigurationError, HookfillError
+from hookfill.kernel.errors import ConfigurationError
 from hookfill.kernel.times import InvalidTime, parse_time
 
 TIMEOUT_SECONDS = 15.0
 POLL_SECONDS = 25
 """The longest that the server holds a question for the next job."""
-
-
-class ServerAway(HookfillError):
-    """The server does not answer, or has trouble of its own: try again later."""
-
-
-class Refused(HookfillError):
-    """The server refused a call; trying the same again is of no use.
-
-    Attributes:
-        status: the HTTP status code.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class KeyRefused(Refused):
-    """The agent's id or key is wrong or was revoked."""
+ServerAway = Unavailable
+"""The server does not answer, or has trouble of its own: try again later."""
+KeyRefused = Unauthorized
+"""The agent's id or key is wrong or was revoked."""
+_ONCE = Retries(attempts=1)
+"""The agent's loops try again themselves."""
+_REVOKED = "The server refuses this agent's id or key: pair it anew with `hookfill agent pair`."
+_WRONG_TOKEN = "The server refuses the token: log in again and give the new access token."  # noqa: S105 - no password
+_OBJECT = TypeAdapter(dict[str, Any])
+__all__ = ["Client", "Heartbeat", "KeyRefused", "Refused", "ServerAway", "pair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +52,12 @@ class Client:
         Raises:
             ConfigurationError: ``server`` is no http(s) address.
         """
-        self._base = f"{_base_url(server)}/api/v1/agents/{agent_id}"
         self._root = _base_url(server)
-        headers = {"X-Agent-Id": agent_id, "X-Agent-Key": agent_key}
-        self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, transport=transport)
+        self._base = f"{self._root}/api/v1/agents/{agent_id}"
+        self._headers = {**JSON, "x-agent-id": agent_id, "x-agent-key": agent_key}
+        self._secrets = (agent_key,)
+        self._transport = transport
+        self._http = AsyncClient(self._root, retries=_ONCE, transport=transport)
 
     async def __aenter__(self) -> Self:
         """Nothing to do yet."""
@@ -101,68 +98,35 @@ class Client:
         """Push account, positions and deals."""
         return await self._post("/positions", facts)
 
-    async def candles(self, candles: list[dict[str, Any]], candles_key: str) -> Mapping[str, Any]:
-        """Push candles through their own door."""
-        return await self._send(
-            "POST",
-            f"{self._root}/api/v1/candles",
-            {"candles": candles, "revise": True},
-            TIMEOUT_SECONDS,
-            {"X-API-KEY": candles_key},
-        )
+    async def candles(self, candles: list[dict[str, Any]], candles_key: str) -> None:
+        """Push candles through their own door; the last bars take the place of what was pushed of them before."""
+        async with AsyncClient(self._root, candles_key=candles_key, retries=_ONCE, transport=self._transport) as door:
+            await door.push_candles(candles, revise=True)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._call("POST", path, body, TIMEOUT_SECONDS)
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float) -> Mapping[str, Any]:
-        return await self._send(method, self._base + path, body, timeout_seconds, {})
-
-    async def _send(
-        self, method: str, url: str, body: Mapping[str, Any] | None, timeout_seconds: float, headers: Mapping[str, str]
-    ) -> Mapping[str, Any]:
         content = None if body is None else exact_json.dumps(body)
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                answer = await self._http.request(
-                    method, url, content=content, headers={"Content-Type": "application/json", **headers}, timeout=timeout_seconds
-                )
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise ServerAway(f"The server does not answer ({type(error).__name__}): trying again.") from error
-        return read_answer(answer)
+        request = Request(method, self._base + path, content, self._headers, self._secrets, who=_REVOKED)
+        return await _asked(self._http, request, timeout_seconds)
 
 
-def read_answer(answer: httpx.Response) -> Mapping[str, Any]:
-    """An answer's JSON; numbers with a fraction are Decimal.
-
-    Raises:
-        KeyRefused, Refused: the server refused the call.
-        ServerAway: it has trouble of its own, or something else answered in its place.
-    """
-    if answer.status_code >= 500 or answer.status_code in {408, 425, 429}:
-        raise ServerAway(f"The server answers {answer.status_code}: trying again.")
-    if answer.status_code == 401:
-        raise KeyRefused(401, "The server refuses this agent's id or key: pair it anew with `hookfill agent pair`.")
+async def _asked(client: AsyncClient, request: Request, timeout_seconds: float, repeat: Repeat = Repeat.ALWAYS) -> dict[str, Any]:
+    """An answer's members; all but pairing may be asked again by whoever asks, which the error's text says."""
     try:
-        given = answer.json(parse_float=Decimal)
-    except ValueError:
-        given = None
-    if answer.is_success and isinstance(given, dict):
-        return given
-    if answer.is_success or answer.is_redirect:
-        raise ServerAway("Something that is not Hookfill answers at the server's address: see --server.")
-    raise Refused(answer.status_code, f"The server refused the call ({answer.status_code}): {_detail(given)}")
-
-
-def _detail(given: object) -> str:
-    detail = given.get("detail") or given.get("message") or given.get("error") if isinstance(given, dict) else None
-    return str(detail)[:500] if detail else "it gives no reason"
+        async with asyncio.timeout(timeout_seconds):
+            answer = await client.run(send(request, repeat, timeout_seconds, _ONCE, random.random))
+    except TimeoutError:
+        raise ServerAway(f"The server does not answer within {timeout_seconds:g} s: trying again.") from None
+    return read_as(_OBJECT, answer, request)
 
 
 def _base_url(server: str) -> str:
-    parts = urlsplit(server)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.username:
-        raise ConfigurationError("--server must be the address of a Hookfill server, such as https://hookfill.example.com.")
-    return server.rstrip("/")
+    try:
+        return base_address(server, "--server")
+    except InvalidArgument as error:
+        raise ConfigurationError(str(error)) from None
 
 
 async def pair(
@@ -176,13 +140,9 @@ async def pair(
         ConfigurationError: ``server`` is no address.
     """
     body = {"broker_connection_id": broker_connection_id} | ({} if label is None else {"label": label})
-    url = f"{_base_url(server)}/api/v1/agents/pair"
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=transport) as http:
-        try:
-            answer = await http.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
-        except httpx.HTTPError as error:
-            raise ServerAway(f"The server does not answer ({type(error).__name__}): is `hookfill serve` running there?") from error
-    if answer.status_code == 401:
-        raise Refused(401, "The server refuses the token: log in again and give the new access token.")
-    given = read_answer(answer)
+    root = _base_url(server)
+    headers = {**JSON, "authorization": f"Bearer {token}"}
+    request = Request("POST", f"{root}/api/v1/agents/pair", exact_json.dumps(body), headers, (token,), who=_WRONG_TOKEN)
+    async with AsyncClient(root, transport=transport) as client:
+        given = await _asked(client, request, TIMEOUT_SECONDS, Repeat.NEVER)
     return str(given["agent_id"]), str(given["pairing_key"])
