@@ -146,10 +146,10 @@ def _slots_in(rule: DayRule, timeframe: str, source: str, period: date) -> Itera
 
 
 def _hours(rule: DayRule, first: date, following: date) -> tuple[datetime, datetime] | None:
-    """From when to when the days ``first <= day < following`` last; None: none of them has a session."""
+    """From when to when the days ``first <= day < following`` last; None: none of them has a session, or the zone skipped them."""
     opens_at, closes_at = _begins(rule, first), _begins(rule, following)
     if not rule.by_sessions:
-        return opens_at, closes_at
+        return (opens_at, closes_at) if opens_at < closes_at else None
     sessions = list(exchange_days(opens_at, closes_at))
     return (sessions[0].opens_at, sessions[-1].closes_at) if sessions else None
 
