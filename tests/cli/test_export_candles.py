@@ -4,17 +4,23 @@ import asyncio
 import builtins
 import csv
 import gzip
+import io
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
+from hookfill.cli import exports
+from hookfill.market.candle_csv import CandleFile, Options
 from hookfill.market.file_store import Series, compare_candles, read_series
 from hookfill.market.model import Candle
 from hookfill.market.store import Stored, store_candles
+from hookfill.market.timeframes import TIMEFRAMES, bar_close
 from hookfill.postgres.pool import connect
 from support.cli import Cli
 from support.database import query
@@ -179,3 +185,35 @@ async def test_comparing_tells_what_storing_would_do(connection) -> None:
     assert await compare_candles(connection, batch) == Stored(1, 1)
     assert await connection.fetchval("SELECT count(*) FROM market_data_candles") == 2
     assert await store_candles(connection, batch, at(100_000)) == Stored(1, 1)
+
+
+price = st.decimals(min_value="0.0000000001", max_value="999999999999999", places=10)
+
+
+@given(
+    st.lists(st.tuples(st.tuples(price, price, price, price).map(sorted), st.none() | st.integers(0, 2**63 - 1)), min_size=1),
+    st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=":"), min_size=1, max_size=8).map(str.upper),
+    st.sampled_from(list(TIMEFRAMES)),
+)
+def test_what_is_written_is_read_as_it_was(bars: list[tuple[list[Decimal], int | None]], symbol: str, timeframe: str) -> None:
+    series = [
+        Candle(symbol, timeframe, opened, bar_close(timeframe, opened), opening, high, low, close, volume)
+        for number, ((low, opening, close, high), volume) in enumerate(bars)
+        for opened in [at(-60 * 24 * 31 * number)]
+    ]
+    target = Kept()
+    with exports.writing_csv(target) as write:
+        write(series)
+    lines = io.StringIO(target.kept.decode(), newline="")
+    assert list(CandleFile(lines, Options(at(0)))) == series
+
+
+class Kept(io.BytesIO):
+    """Bytes that can be looked at when the file is closed."""
+
+    kept = b""
+
+    def close(self) -> None:
+        if not self.closed:
+            self.kept = self.getvalue()
+        super().close()

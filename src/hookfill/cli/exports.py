@@ -84,7 +84,7 @@ async def _export(home: Path | None, file: Path, series: "Series", chosen: Forma
     from hookfill.cli.show import progress
     from hookfill.market.file_store import read_series
 
-    writing = {Format.CSV: _writing_csv, Format.PARQUET: _writing_parquet}[chosen]
+    writing = {Format.CSV: writing_csv, Format.PARQUET: writing_parquet}[chosen]
     number, first, last = 0, None, None
     shown_columns = (TextColumn("{task.description}", markup=False), TextColumn("{task.completed:,} candles"))
     async with session(home) as at:
@@ -144,7 +144,7 @@ def _replacing(file: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _writing_csv(target: IO[bytes]) -> Iterator[Write]:
+def writing_csv(target: IO[bytes]) -> Iterator[Write]:
     """Comma, point and UTC; ``hookfill import candles`` reads it back to the same bars."""
     import io
 
@@ -175,7 +175,7 @@ def _moment(moment: "datetime") -> str:
 
 
 @contextmanager
-def _writing_parquet(target: IO[bytes]) -> Iterator[Write]:
+def writing_parquet(target: IO[bytes]) -> Iterator[Write]:
     """A row group per batch; prices as decimal128(25, 10), which holds every stored price exactly.
 
     Raises:

@@ -15,10 +15,10 @@ DELIMITERS = (",", ";", "\t", "|", " ")
 """What is tried; a space only where no other fits."""
 MOST_PREAMBLE_LINES = 20
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "date": ("date", "day", "dtyyyymmdd", "tradedate", "tradingday"),
+    "date": ("date", "day", "dateutc", "dategmt", "dtyyyymmdd", "tradedate", "tradingday"),
     "time": (
         *("time", "timestamp", "datetime", "datetimeutc", "timeutc", "utctime", "timestamputc", "gmttime", "opentime", "localtime"),
-        *("unix", "unixtimestamp", "begin", ""),
+        *("unix", "unixtimestamp", "timestampms", "timems", "begin", ""),
     ),
     "open": ("open", "o", "openprice"),
     "high": ("high", "h", "highprice", "max"),
