@@ -110,7 +110,7 @@ def test_faults_name_the_candle_in_all_that_was_pushed(scripted: Any) -> None:
         {"type": "value_error", "loc": ["body", "candles"], "msg": "Send a list."},
         {"type": "value_error", "loc": ["body"], "msg": "Send an object."},
     ]
-    good = httpx.Response(201, json={"records_added": 2, "records_conflicting": 1})
+    good = httpx.Response(201, json={"records_added": 2, "records_conflicting": 1, "records_revised": 0})
     scripted.script = [good, good, httpx.Response(422, json={"detail": faults})]
     seen: list[model.Pushed] = []
     with pytest.raises(Refused, match=r"candles\.7\.open: open must lie") as raised:
@@ -122,6 +122,12 @@ def test_faults_name_the_candle_in_all_that_was_pushed(scripted: Any) -> None:
     )
     assert seen == [model.Pushed(3, 2, 1), model.Pushed(6, 4, 2)]
     assert len(scripted.requests) == 3
+
+
+def test_who_does_not_count_did_not_store(scripted: Any) -> None:
+    scripted.script = [httpx.Response(200, json={"status": "ok"})]
+    with pytest.raises(Unavailable, match=r"can't be understood \(records_added\)"):
+        scripted.ask("push_candles", candles(1))
 
 
 def test_many_faults_are_shown_in_part(scripted: Any) -> None:
@@ -225,6 +231,10 @@ def test_an_alert_is_known_again_by_its_body_and_its_time(scripted: Any) -> None
     scripted.script = [httpx.Response(200, json=[*listed, early]), httpx.Response(200, json=[*listed, {**done, "symbol": "it"}])]
     assert scripted.ask("wait_for_signal", sent).symbol == "it"
     assert len(scripted.pauses) == 1
+    pending = httpx.Response(200, json=[{**done, "status": "pending"}])
+    scripted.script = [pending, httpx.Response(200, json={**done, "symbol": "by its id"})]
+    assert scripted.ask("wait_for_signal", sent).symbol == "by its id"
+    assert scripted.requests[-1].url.path == f"/api/v1/signals/{ID}"
     scripted.script = [httpx.Response(200, json=[])]
     with pytest.raises(NotDecided, match="check the webhook URL"):
         scripted.ask("wait_for_signal", sent, timeout_seconds=1)

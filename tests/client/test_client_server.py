@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -79,6 +80,12 @@ def test_candles_there_and_back(ask: Asking) -> None:
     assert symbol in {quote.symbol for quote in ask("quotes")}
     again = ask("push_candles", candles, batch=20)
     assert (again.sent, again.added, again.conflicting) == (25, 0, 0)
+    changed = [replace(candles[0], high=candles[0].high + 1)]
+    assert ask("push_candles", changed).conflicting == 1
+    assert ask("latest_candles", symbol, "M1", limit=1) == candles[:1]
+    revised = ask("push_candles", changed, revise=True)
+    assert (revised.added, revised.conflicting, revised.revised) == (0, 0, 1)
+    assert ask("latest_candles", symbol, "M1", limit=1) == changed
     broken = [*candles[:4], Candle(symbol, "M1", candles[4].timestamp, Decimal(3), Decimal(2), Decimal(1), Decimal(1))]
     with pytest.raises(Refused) as raised:
         ask("push_candles", broken, batch=2)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -40,7 +41,21 @@ MOST_CANDLES = 50_000
 """The most that the server takes in one request."""
 PAGE = 500
 """How many signals or quotes are asked for at once."""
+_NEWEST = 100
+"""Among so many an alert's signal is looked for."""
 _WAITING = frozenset(status for status in SIGNAL.steps if not SIGNAL.is_terminal(status))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the candles' door answers; an older one does not tell all."""
+
+    records_added: int
+    records_conflicting: int = 0
+    records_revised: int = 0
+
+
+_COUNTS = TypeAdapter(_Counts)
 _ACCOUNT, _ACCOUNTS = TypeAdapter(Account), TypeAdapter(list[Account])
 _BARS, _CANDLES = TypeAdapter(list[dict[str, Any]]), TypeAdapter(list[Candle])
 _QUOTES = TypeAdapter(list[Quote])
@@ -82,7 +97,7 @@ class Calls:
         Args:
             candles: in any order; a mapping has the members that ``Candle`` has. Times need a zone.
             batch: how many at once, up to 50,000.
-            revise: the last bar of a symbol, still forming, takes the place of the one that is stored.
+            revise: the last bar of a symbol, still forming, takes the place of the one that is stored; older ones never do.
             on_batch: called after each batch with the counts so far.
 
         Raises:
@@ -101,11 +116,12 @@ class Calls:
                 who=_WRONG_CANDLES_KEY,
             )
             answer = yield from self._send(request, Repeat.ALWAYS)
-            counts = read_json(answer, request, offset=pushed.sent)
+            counts = understand(_COUNTS, read_json(answer, request, offset=pushed.sent))
             pushed = Pushed(
                 pushed.sent + len(some),
-                pushed.added + _count(counts, "records_added"),
-                pushed.conflicting + _count(counts, "records_conflicting"),
+                pushed.added + counts.records_added,
+                pushed.conflicting + counts.records_conflicting,
+                pushed.revised + counts.records_revised,
             )
             if on_batch is not None:
                 on_batch(pushed)
@@ -199,6 +215,8 @@ class Calls:
             found = yield from self._look_for(which)
             if found is not None and found.status not in _WAITING:
                 return found
+            if found is not None:
+                which = found.id
             now = (yield from the_time()).at
             if now >= give_up:
                 raise NotDecided(_not_decided(which, found, timeout_seconds))
@@ -341,7 +359,7 @@ class Calls:
     def _look_for(self, which: Id | SentAlert) -> Program[Signal | None]:
         """The signal if it is there: while the server keeps messages in its spool, it is not."""
         if isinstance(which, SentAlert):
-            newest = yield from self._get(_SIGNALS, "/api/v1/signals", limit=PAGE)
+            newest = yield from self._get(_SIGNALS, "/api/v1/signals", limit=_NEWEST)
             return next((signal for signal in newest if is_alert_of(signal, which)), None)
         try:
             return (yield from self._get(_SIGNAL, f"/api/v1/signals/{_id(which)}"))
@@ -354,11 +372,6 @@ def _id(value: Id) -> UUID:
         return value if isinstance(value, UUID) else UUID(value)
     except ValueError:
         raise InvalidArgument("An id is a UUID such as 019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10.") from None
-
-
-def _count(told: Any, name: str) -> int:
-    count = told.get(name) if isinstance(told, Mapping) else None
-    return count if isinstance(count, int) else 0
 
 
 def _not_decided(which: Id | SentAlert, found: Signal | None, seconds: float) -> str:

@@ -75,12 +75,14 @@ class Pushed:
         sent: how many the server has taken.
         added: how many of them it did not have. Should an answer get lost and a batch be sent again, those that the first attempt
             stored don't count here.
-        conflicting: how many it has with other values; its own stay, unless they were revised.
+        conflicting: how many it has with other values, which stay.
+        revised: how many took the place of what it had.
     """
 
     sent: int = 0
     added: int = 0
     conflicting: int = 0
+    revised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
