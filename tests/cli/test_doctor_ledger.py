@@ -37,6 +37,12 @@ WAITING = (
     "UPDATE signals SET status = 'pending', resolved_at = NULL, created_at = now() - interval '{seconds} s' "
     f"WHERE signal_id = {REJECTED}"
 )
+AT_THE_BROKER = (
+    "UPDATE signals SET status = 'approved', resolved_at = NULL, decided_at = now() - interval '{minutes} minutes' "
+    f"WHERE signal_id = {EXECUTED}"
+)
+JOB = f"""INSERT INTO jobs (account_id, job_id, job_type, input_data, status, order_id)
+          SELECT account_id, gen_random_uuid(), 'trade', '{{{{}}}}', '{{status}}', {{order}} FROM orders WHERE order_id = {ENTRY}"""
 HALT = "INSERT INTO halts (account_id, halt_id, scope, strategy_id, symbol, reduce_only, reason, created_at, lifted_at) "
 
 DAMAGE = [
@@ -67,6 +73,17 @@ DAMAGE = [
         "signals_are_decided_soon",
         WAITING.format(seconds=61),
     ),
+    ("approved_signals_end_soon", AT_THE_BROKER.format(minutes=6)),
+    ("approved_signals_have_orders_in_flight", AT_THE_BROKER.format(minutes=1)),
+    ("approved_signals_have_orders_in_flight", f"UPDATE orders SET status = 'submitting' WHERE order_id = {ENTRY}"),
+    ("jobs_have_orders", JOB.format(status="pending", order="gen_random_uuid()")),
+    (
+        "jobs_have_orders",
+        JOB.format(status="completed", order="order_id").replace("WHERE", "CROSS JOIN generate_series(1, 2) WHERE"),
+    ),
+    ("jobs_and_orders_agree", JOB.format(status="pending", order="order_id")),
+    ("closing_positions_have_an_exit", f"UPDATE positions SET status = 'closing' WHERE position_id = {OPEN}"),
+    ("closing_positions_have_an_exit", f"UPDATE orders SET status = 'working' WHERE order_id = {STOP}"),
     ("executed_signals_have_orders", f"UPDATE signals SET status = 'executed' WHERE signal_id = {REJECTED}"),
     ("executed_signals_have_orders", f"DELETE FROM decisions WHERE signal_id = {EXECUTED}"),
     ("orders_have_a_cause", f"UPDATE signals SET status = 'rejected' WHERE signal_id = {EXECUTED}"),
