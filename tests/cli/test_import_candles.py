@@ -4,19 +4,24 @@ import csv
 import gzip
 import io
 import json
-from datetime import UTC, datetime
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 
 from hookfill.cli import import_candles
 from hookfill.cli.files import opened
 from hookfill.market.store import store_candles
 from support.cli import Cli
-from support.database import query, value
+from support.database import query, value, wait_for_value
 from support.shared_data import shared_file
 
 STORED = "SELECT timestamp, open, high, low, close, volume FROM market_data_candles WHERE symbol = %s AND timeframe = %s ORDER BY 1"
@@ -224,6 +229,36 @@ def test_an_interrupted_import_goes_on_when_it_is_started_again(cli: Cli, tmp_pa
     assert value(cli.database.url, "SELECT count(*) FROM market_data_candles") == 24
     found = cli.json("import", "candles", path)
     assert [found[name] for name in ("added", "duplicate", "conflicting")] == [26, 24, 0]
+
+
+def test_a_killed_import_goes_on_when_it_is_started_again(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "EURUSD_M1.csv"
+    opens = [datetime(2026, 3, 2, tzinfo=UTC) + timedelta(minutes=number) for number in range(12_000)]
+    path.write_text(HEADER + "".join(f"{moment:%Y-%m-%d %H:%M},1,1.5,1,1.25\n" for moment in opens))
+    kept = {name: text for name, text in os.environ.items() if name not in cli.environment}
+    given = {name: text for name, text in cli.environment.items() if text is not None}
+    command = [sys.executable, "-m", "hookfill", "import", "candles", str(path)]
+    with psycopg.connect(cli.database.url) as other:
+        # Somebody else is about to add a bar of the second batch: the import waits in the middle of it.
+        other.execute(
+            "INSERT INTO market_data_candles (symbol, timeframe, timestamp, open, high, low, close) "
+            "VALUES ('EURUSD', 'M1', %s, 1, 1, 1, 1)",
+            (opens[7_000],),
+        )
+        with subprocess.Popen(command, env=kept | given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+            wait_for_value(
+                cli.database.url,
+                1,
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            killed.kill()
+        other.rollback()
+    stored = value(cli.database.url, "SELECT count(*) FROM market_data_candles")
+    assert killed.returncode == -signal.SIGKILL
+    assert stored == 5_000
+    found = cli.json("import", "candles", path)
+    assert [found[name] for name in ("added", "duplicate", "conflicting", "rejected")] == [7_000, 5_000, 0, 0]
+    assert [row[0] for row in query(cli.database.url, STORED, "EURUSD", "M1")] == opens
 
 
 def test_options_reach_the_file(cli: Cli, tmp_path: Path) -> None:
