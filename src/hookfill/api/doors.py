@@ -114,7 +114,13 @@ _CANDLES: dict[str, Any] = {
     "tags": ["doors"],
     "operationId": "push_candles",
     "summary": "Push candles",
-    "description": "All or nothing: one candle that can't be used refuses the batch. They mark positions and fire exits.",
+    "description": (
+        "All or nothing: one candle that can't be used refuses the batch. They mark positions and fire exits. A bar that is stored "
+        "already stays as it is, and is counted in `records_conflicting` where its values differ; with `revise` (for the batch, or "
+        "in a candle) the last bar of its symbol and timeframe takes the new values. A position that a bar has already marked is "
+        "not marked by its revision again: no exit fires twice or is taken back. Times of bars of up to M15 are moved back to the "
+        "bar's opening."
+    ),
     "parameters": [
         {
             "name": "X-API-KEY",
@@ -124,11 +130,27 @@ _CANDLES: dict[str, Any] = {
             "schema": {"type": "string"},
         }
     ],
-    "requestBody": _body("At most 8 MiB.", {"batch": ("application/json", {"candles": [_CANDLE]})}),
+    "requestBody": _body(
+        "At most 8 MiB and 50,000 candles.",
+        {
+            "batch": ("application/json", {"candles": [_CANDLE]}),
+            "revision": ("application/json", {"revise": True, "candles": [{**_CANDLE, "close": 1.0807}]}),
+            "other spellings": (
+                "application/json",
+                {"candles": [{**_CANDLE, "symbol": "OANDA:EURUSD", "timeframe": "1", "timestamp": 1770292800, "volume": None}]},
+            ),
+        },
+    ),
     "responses": {
         "201": _json(
             "Stored; candles that were there already are not counted.",
-            {"status": "success", "message": "Data ingested successfully.", "records_added": 1, "records_conflicting": 0},
+            {
+                "status": "success",
+                "message": "Data ingested successfully.",
+                "records_added": 1,
+                "records_conflicting": 0,
+                "records_revised": 0,
+            },
         ),
         "400": _json("The body did not arrive whole.", {"detail": "…"}),
         "401": _json("The key is missing or wrong.", {"detail": "Invalid or missing API Key"}),
@@ -136,6 +158,10 @@ _CANDLES: dict[str, Any] = {
         "422": _json(
             "Which candles can't be used, and why.",
             {"detail": [{"type": "…", "loc": ["body", "candles", 0, "close"], "msg": "…"}]},
+        ),
+        "429": _json(
+            "This key pushes more often than HOOKFILL_CANDLE_REQUESTS_PER_MINUTE allows; Retry-After says for how long to wait.",
+            {"detail": "…"},
         ),
         "503": _json("The candles could not be stored.", {"detail": "The candles could not be stored: send them again."}),
     },
