@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -31,12 +31,17 @@ BARS_PER_CHART = 4
 """How many charts' worth of bars each symbol of the large table has."""
 FRESH_MINUTES = 90
 CHUNK_ROWS = 50_000
-TABLE, BARE = "market_data_candles", "bare_candles"
+TABLE, BARE, DIVIDED = "market_data_candles", "bare_candles", "divided_candles"
 FIRST_BAR = datetime(2020, 1, 1, tzinfo=UTC)
 _BARE = f"""
     CREATE TABLE {BARE} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING STORAGE);
     ALTER TABLE {BARE} ADD PRIMARY KEY (id), ADD UNIQUE (symbol, timeframe, timestamp);
 """
+_DIVIDED = f"""
+    CREATE TABLE {DIVIDED} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING STORAGE) PARTITION BY RANGE (timestamp);
+    ALTER TABLE {DIVIDED} ADD UNIQUE (symbol, timeframe, timestamp) INCLUDE (open, high, low, close, volume);
+"""
+_PART = "CREATE TABLE {0}_{1} PARTITION OF {0} FOR VALUES FROM ('{2}') TO ('{3}')"
 _FILL = """
     INSERT INTO {} (symbol, timeframe, timestamp, open, high, low, close, volume)
     SELECT 'S' || lpad((n % $3)::text, 5, '0'), 'M1', $4::timestamptz + n / $3 * interval '1 minute',
@@ -86,7 +91,7 @@ async def run(plan: Plan) -> list[Figure]:
         small = await _fill(await stack.enter_async_context(open_stage()), plan.chart_bars, SMALL_SYMBOLS, [TABLE])
         minutes = BARS_PER_CHART * plan.chart_bars
         large_stage = await stack.enter_async_context(open_stage())
-        large = await _fill(large_stage, minutes, max(1, plan.chart_rows // minutes), [TABLE, BARE])
+        large = await _fill(large_stage, minutes, max(1, plan.chart_rows // minutes), [TABLE, BARE, DIVIDED])
         clients = []
         for filled in (small, large):
             server = await stack.enter_async_context(hookfill(filled.stage.home, "api"))
@@ -101,8 +106,8 @@ async def _fill(stage: Stage, minutes: int, symbols: int, tables: Sequence[str])
     rows, fresh_from = minutes * symbols, max(0, minutes - FRESH_MINUTES) * symbols
     seconds, counted = dict.fromkeys(tables, 0.0), 0
     async with hookfill(stage.home, "api"), stage.connection() as connection:  # which migrates the database and makes the owner
-        if BARE in tables:
-            await connection.execute(_BARE)
+        if len(tables) > 1:
+            await _make_layouts(connection, minutes)
         for start in range(0, fresh_from, CHUNK_ROWS):
             end = min(start + CHUNK_ROWS, fresh_from)
             for table in tables:
@@ -113,6 +118,16 @@ async def _fill(stage: Stage, minutes: int, symbols: int, tables: Sequence[str])
             await _insert(connection, table, fresh_from, rows, symbols)
         await connection.execute("CHECKPOINT")
     return _Filled(stage, symbols, {table: counted / spent for table, spent in seconds.items()})
+
+
+async def _make_layouts(connection: asyncpg.Connection, minutes: int) -> None:
+    """The tables to compare with: one without the values in its index, and one in parts, each of a chart's length of time."""
+    await connection.execute(_BARE)
+    await connection.execute(_DIVIDED)
+    step = timedelta(minutes=-(-minutes // BARS_PER_CHART))
+    for number in range(BARS_PER_CHART):
+        begins_at = FIRST_BAR + number * step
+        await connection.execute(_PART.format(DIVIDED, number, begins_at.isoformat(), (begins_at + step).isoformat()))
 
 
 async def _insert(connection: asyncpg.Connection, table: str, start: int, end: int, symbols: int) -> float:
@@ -149,23 +164,25 @@ def _sizes(plan: Plan, clients: Sequence[_Client], cold: Sequence[float]) -> lis
 
 
 async def _layouts(plan: Plan, large: _Filled) -> list[Figure]:
-    """The same bars read by the same statement, with the values in the unique index and without; and inserted."""
-    chance, spent = random.Random(11), {TABLE: list[float](), BARE: list[float]()}
+    """The same bars read by the same statement and inserted: as it is, without the values in the index, and in parts by time."""
+    chance, spent = random.Random(11), {table: list[float]() for table in (TABLE, BARE, DIVIDED)}
     async with large.stage.connection() as connection:
         for _ in range(plan.chart_reads):
             for table, times in spent.items():
                 symbol = f"S{chance.randrange(large.symbols):05d}"
                 times.append(await _read_layout(connection, table, symbol, plan.chart_bars))
-        sizes = {f"{name}_mib": await _size(connection, name) for name in (TABLE, BARE)}
+        sizes = {f"{name}_mib": await _size(connection, name) for name in (TABLE, BARE, DIVIDED)}
+    details = sizes | {name: value for table, times in spent.items() for name, value in latency_details(times, f"{table}_").items()}
     read = {table: 1 / median(times) for table, times in spent.items()}
-    details = latency_details(spent[TABLE], "with_") | latency_details(spent[BARE], "without_") | sizes
-    bare = "index without the values"
-    title = f"of {plan.chart_rows:,} rows, the index with the values:"
     put = large.inserted_per_second
-    return [
-        Figure(NAME, f"{title} charts read by SQL", read[TABLE], "/s", bare, read[BARE], details=details),
-        Figure(NAME, f"{title} rows inserted in order of time", put[TABLE], "rows/s", bare, put[BARE]),
-    ]
+    figures = []
+    for other, reference in ((BARE, "index without the values"), (DIVIDED, "the table in parts by time")):
+        title = f"of {plan.chart_rows:,} rows in one table, the index with the values:"
+        figures += [
+            Figure(NAME, f"{title} charts read by SQL", read[TABLE], "/s", reference, read[other], details=details),
+            Figure(NAME, f"{title} rows inserted in order of time", put[TABLE], "rows/s", reference, put[other]),
+        ]
+    return figures
 
 
 async def _read_layout(connection: asyncpg.Connection, table: str, symbol: str, bars: int) -> float:
@@ -179,4 +196,6 @@ async def _read_layout(connection: asyncpg.Connection, table: str, symbol: str, 
 
 
 async def _size(connection: asyncpg.Connection, table: str) -> float:
-    return await connection.fetchval("SELECT pg_total_relation_size($1::regclass) / 1048576", table)
+    """Of the table, its parts and their indexes, in MiB."""
+    parts = "SELECT $1::regclass AS relid UNION SELECT relid FROM pg_partition_tree($1::regclass)"
+    return float(await connection.fetchval(f"SELECT sum(pg_total_relation_size(relid)) / 1048576 FROM ({parts}) AS part", table))
