@@ -37,6 +37,9 @@ TENANT_TABLES = frozenset(
         "broker_snapshots",
         "alarms",
         "account_quotes",
+        "automated_signals",
+        "journals",
+        "trade_states",
     }
 )
 """The tables whose rows belong to somebody: row-level security must be on and forced for each."""
