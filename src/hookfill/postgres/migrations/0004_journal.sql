@@ -105,21 +105,36 @@ COMMENT ON COLUMN trade_states.merged IS 'all that its events told, merged so th
 
 -- Row-level security ------------------------------------------------------------------------------------------------------------
 
-DO $$
-DECLARE name text;
+-- What 0002 did for each of its tables, for those that come after it: row-level security on and forced, all rows for the
+-- installation and service_role, a person's own accounts' rows to read for "authenticated", and nothing for anybody to whom a host
+-- gives each new table.
+CREATE FUNCTION hookfill_make_private(name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    receiver text;
+    serial text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['automated_signals', 'journals', 'trade_states'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY installation ON %I TO CURRENT_USER USING (true) WITH CHECK (true)', name);
-        EXECUTE format('CREATE POLICY service ON %I TO service_role USING (true) WITH CHECK (true)', name);
-        EXECUTE format('GRANT ALL ON %I TO service_role', name);
-        EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, authenticated', name);
-        EXECUTE format('GRANT SELECT ON %I TO authenticated', name);
-        EXECUTE format(
-            'CREATE POLICY own ON %I TO authenticated'
-            ' USING (account_id = ANY (ARRAY(SELECT accounts.account_id FROM accounts WHERE accounts.user_id = hookfill_user_id())))',
-            name
-        );
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY installation ON %I TO CURRENT_USER USING (true) WITH CHECK (true)', name);
+    EXECUTE format('CREATE POLICY service ON %I TO service_role USING (true) WITH CHECK (true)', name);
+    EXECUTE format('GRANT ALL ON %I TO service_role', name);
+    EXECUTE format(
+        'CREATE POLICY own ON %I TO authenticated'
+        ' USING (account_id = ANY (ARRAY(SELECT accounts.account_id FROM accounts WHERE accounts.user_id = hookfill_user_id())))'
+        ' WITH CHECK (account_id = ANY (ARRAY(SELECT accounts.account_id FROM accounts WHERE accounts.user_id = hookfill_user_id())))',
+        name
+    );
+    FOR receiver IN SELECT 'public' UNION ALL SELECT quote_ident(rolname) FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON %I FROM %s', name, receiver);
+        FOR serial IN
+            SELECT own.relname FROM pg_depend JOIN pg_class AS own ON own.oid = pg_depend.objid AND own.relkind = 'S'
+            WHERE pg_depend.refobjid = name::regclass AND pg_depend.deptype IN ('a', 'i')
+        LOOP
+            EXECUTE format('REVOKE ALL ON SEQUENCE %I FROM %s', serial, receiver);
+            EXECUTE format('GRANT USAGE ON SEQUENCE %I TO service_role', serial);
+        END LOOP;
     END LOOP;
+    EXECUTE format('GRANT SELECT ON %I TO authenticated', name);
 END $$;
+
+SELECT hookfill_make_private(name) FROM unnest(ARRAY['automated_signals', 'journals', 'trade_states']) AS name;
