@@ -117,9 +117,11 @@ class LastPrice(Model):
         description="When the price was true: of a bar its close, or when it became known if it had not closed."
     )
     age_seconds: float
-    source: str = Field(description="candle, alert, agent or a feed.")
+    source: str = Field(description="candle, alert or agent.")
     bar: Annotated["QuoteBar | None", Field(description="The bar that it came from; null: it came from none.")]
-    scope: Literal["everybody", "account"] = Field(description="account: the caller's own agent told it, for this account alone.")
+    scope: Literal["everybody", "account"] = Field(
+        description="account: the caller's own agent or alert told it, for this account alone."
+    )
     account_id: Annotated[UUID | None, Field(description="Of scope account: whose.")]
 
 

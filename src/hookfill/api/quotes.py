@@ -24,8 +24,9 @@ async def quotes(
 ) -> Json:
     """In order of symbol; a symbol without any price is left out.
 
-    The prices that everybody shares come from candles, the owner's agents and alerts. What your own agents tell prices their
-    accounts alone: where it is newer it is shown instead, with `scope` account. An older price never replaces a newer one.
+    The prices that everybody shares come from candles and the owner's agents. What your own agents tell, and the price of an
+    alert that a paper account traded at because no fresh one was known (`use_alert_price` of a strategy), are for that account:
+    where they are newer they are shown instead, with `scope` account. An older price never replaces a newer one.
     """
     wanted = None if symbols is None else split_symbols(symbols)
     rows = await connection.fetch(SQL.last_prices.sql, wanted, after or "", limit)

@@ -12,10 +12,12 @@ UNION
 SELECT account_id FROM accounts WHERE kind = 'mt5' AND starting_cash = 0 AND broker_balance > 0;
 
 -- name: accounts_with_own_prices
--- Candidates: accounts with an open position for which their own agent told a newer price than the position has accounted for.
+-- Candidates: accounts with an open position for which their own agent told a newer price than the position has accounted for. The
+-- price of an alert is dealt at and shown, but no position is judged by it: it was one person's word, at one moment.
 SELECT DISTINCT positions.account_id
 FROM positions JOIN account_quotes USING (account_id, symbol)
-WHERE positions.status <> 'closed' AND least(account_quotes.quoted_at, :horizon::timestamptz) > positions.marked_until;
+WHERE positions.status <> 'closed' AND account_quotes.source <> 'alert'
+  AND least(account_quotes.quoted_at, :horizon::timestamptz) > positions.marked_until;
 
 -- name: expire_jobs!
 -- Jobs that no agent has begun in time. One that an agent had is never expired here: what it did is not known.

@@ -11,7 +11,9 @@ from hookfill.accounts.trading import equity_minute
 from hookfill.desk.abroad import apply_moves
 from hookfill.desk.gather import SQL
 from hookfill.desk.model import Outcome
+from hookfill.desk.price import alert_prices
 from hookfill.kernel.money import ZERO
+from hookfill.market.store import keep_account_prices
 from hookfill.signals.codec import alert_to_json
 from hookfill.signals.model import Alert
 
@@ -51,6 +53,8 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     )
     if outcome.moves:
         await apply_moves(connection, account.account_id, outcome.moves)
+    if prices := alert_prices(outcome):
+        await keep_account_prices(connection, account.account_id, prices)
 
 
 def _point_at(outcome: Outcome) -> datetime | None:

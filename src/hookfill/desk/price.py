@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 
+from hookfill.desk.model import Outcome
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import bar_seconds, closest_timeframe
 from hookfill.signals.model import Alert, Signal
@@ -45,6 +46,24 @@ def tradable_quote(
     if use_alert_price and alert.price is not None:
         return Quote(alert.symbol, alert.price, now, "alert")
     return known
+
+
+def alert_prices(outcome: Outcome) -> list[Quote]:
+    """Of each symbol the newest price that an alert brought and that was traded at: there was no fresh one of the market.
+
+    Prices of alerts that were refused, or whose strategy does not allow it, are no prices.
+    """
+    traded = {order.signal_id for order in outcome.orders if any(fill.price_source == "alert" for fill in order.fills)}
+    as_of = {order.signal_id: order.as_of for order in outcome.orders}
+    newest: dict[str, Quote] = {}
+    for verdict in outcome.verdicts:
+        alert = verdict.asked
+        if verdict.signal_id not in traded or not isinstance(alert, Alert) or alert.price is None:
+            continue
+        quote = Quote(alert.symbol, alert.price, as_of[verdict.signal_id], "alert")
+        if alert.symbol not in newest or newest[alert.symbol].at <= quote.at:
+            newest[alert.symbol] = quote
+    return list(newest.values())
 
 
 def study_timeframe(signal: Signal) -> str:

@@ -149,7 +149,7 @@ WITH moved AS (
 SELECT count(*) FROM moved;
 
 -- name: move_account_prices$
--- Prices that other agents tell: for their own account only; the newest wins. Returns how many moved.
+-- Prices for one account only, of its own agents and alerts; the newest wins. Returns how many moved.
 WITH moved AS (
     INSERT INTO account_quotes (account_id, symbol, price, quoted_at, source)
     SELECT :account_id::uuid, told.* FROM unnest(:symbols::text[], :prices::numeric[], :quoted_ats::timestamptz[], :sources::text[])

@@ -1,4 +1,4 @@
--- Candles that stay fast to read however many there are (docs/decisions/0014).
+-- Candles that stay fast to read however many there are (docs/decisions/0013).
 --
 -- A chart's bars came in one at a time, each between those of all other symbols, so that in the table every one lies in another
 -- page. In the index they lie side by side: with the values in it, a chart is read from the index alone.
@@ -15,6 +15,9 @@ ALTER TABLE market_data_candles SET (
     autovacuum_vacuum_insert_threshold = 100000,
     autovacuum_freeze_min_age = 0
 );
+
+COMMENT ON TABLE account_quotes IS
+    'prices for one account and nobody else: what agents of users other than the owner tell, and alerts'' prices that were traded at';
 
 -- The role that stores candles -------------------------------------------------------------------------------------------------
 --
