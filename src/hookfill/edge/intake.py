@@ -13,6 +13,7 @@ from hookfill.accounts.api_keys import CandleKeys
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import RETRY, SIMULATED_TIME_HEADER, UNAVAILABLE, Answer, BodyIncomplete, Request
 from hookfill.edge.rate import RateLimit
+from hookfill.edge.turns import Turns
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.writer import Writer
@@ -51,7 +52,7 @@ class Doors:
     candles_pool: asyncpg.Pool
     candle_keys: CandleKeys = field(default_factory=CandleKeys)
     candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
-    candles_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    candles_turns: Turns = field(default_factory=lambda: Turns(2))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:
