@@ -145,7 +145,7 @@ STARTS = st.datetimes(datetime(1991, 1, 1), datetime(2098, 1, 1)).map(lambda at:
 LENGTHS = {"M1": 600, "M5": 2_000, "H1": 20_000, "H4": 60_000, "D1": 300_000, "W1": 1_000_000, "MN1": 4_000_000}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(RULES, st.sampled_from(sorted(LENGTHS)), STARTS, st.floats(0, 1), st.integers(1, 40))
 def test_pages_of_slots_are_complete_and_repeat_nothing(
     rule: DayRule, timeframe: str, start: datetime, share: float, most: int
