@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
-from hookfill.client import Client
+from hookfill.client import Candle, Client
 from hookfill.kernel.clock import utc_now
 from hookfill.postgres.model import Database
 from support.server import CANDLES_KEY, OWNER_TOKEN, Server
@@ -33,14 +34,19 @@ def run(server: Server, name: str, *arguments: str, token: str = OWNER_TOKEN) ->
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
-def test_the_examples_do_what_they_say(served: Server, tmp_path: Path) -> None:
+def test_candles_of_a_file_are_pushed(served: Server, tmp_path: Path) -> None:
     file = tmp_path / "candles.csv"
     times = [utc_now().replace(second=0, microsecond=0) - timedelta(minutes=number) for number in (2, 1)]
     rows = [f"{time.isoformat()},100.5,101,100,100.75,{volume}" for time, volume in zip(times, ("", "7"), strict=True)]
     file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]), encoding="utf-8")
-    pushed = run(served, "push_candles.py", "BTCUSD", "M1", str(file))
+    pushed = run(served, "push_candles.py", "ETHUSD", "M1", str(file))
     assert (pushed.returncode, pushed.stdout) == (0, "2 sent, 2 new, 0 differ from what is stored\n"), pushed.stderr
-    with Client(served.url, token=OWNER_TOKEN, transport=httpx.HTTPTransport()) as client:
+
+
+def test_an_alert_is_sent_and_its_position_watched(served: Server) -> None:
+    time = utc_now().replace(second=0, microsecond=0) - timedelta(minutes=1)
+    with Client(served.url, token=OWNER_TOKEN, candles_key=CANDLES_KEY, transport=httpx.HTTPTransport()) as client:
+        client.push_candles([Candle("BTCUSD", "M1", time, *map(Decimal, ("100.5", "101", "100", "100.75")))])
         url = client.create_strategy("Example").webhook_url
     sent = run(served, "send_alert.py", url, "BTCUSD", "buy", "2")
     assert (sent.returncode, sent.stdout.partition(":")[0]) == (0, "executed"), sent.stderr
