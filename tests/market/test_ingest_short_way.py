@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hookfill.kernel.strict_json import StrictJsonError
 from hookfill.market.ingest import read_body
 from hookfill.market.plain import plain_batch
-from hookfill.market.store import Stored, become_candle_writer, store_candles, store_plain
+from hookfill.market.store import Stored, become_candle_writer, store_plain, store_reading
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 USUAL: dict[str, str] = {
@@ -61,7 +61,7 @@ async def _long(connection: asyncpg.Connection, body: bytes) -> Stored | None:
         batch = read_body(body, NOW)
     except StrictJsonError:
         return None
-    return None if batch.faults else await store_candles(connection, batch.candles, NOW, batch.revise)
+    return None if batch.faults else await store_reading(connection, batch, NOW)
 
 
 SHORT = [

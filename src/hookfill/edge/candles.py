@@ -24,11 +24,12 @@ from hookfill.edge.intake import Doors, delivery, judged_as_of, refuse, refuse_u
 from hookfill.inbox.model import Delivery
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.store import advance_simulated_clock
+from hookfill.kernel.clock import utc_now
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.strict_json import StrictJsonError
-from hookfill.market.ingest import Batch, Fault, read_body
+from hookfill.market.ingest import Fault, Reading, read_body
 from hookfill.market.plain import plain_batch
-from hookfill.market.store import Stored, become_candle_writer, store_candles, store_plain
+from hookfill.market.store import Stored, become_candle_writer, store_plain, store_reading
 from hookfill.postgres.pool import DATABASE_ERRORS, cut_after
 
 PATH = "/api/v1/candles"
@@ -43,47 +44,64 @@ TURN_SECONDS = 10.0
 """For the batches before it to be stored; less as soon as one of them finds no database."""
 ANSWER_SECONDS = 1.0
 """For any answer at all: a database that says nothing is away, and the sender is told so while it still listens."""
-_KEPT_OF_REFUSED = 64 * 1024
-"""How much of a refused batch is kept when it came without the key: strangers shall not fill the disk."""
-
-
+_KEPT_OF_STRANGERS = 64 * 1024
+"""How much is kept of a batch without the key: strangers shall fill neither the memory nor the disk."""
+_KEPT_OF_REFUSED = 1024 * 1024
+"""How much is kept of any other that is refused, and whose sender is told in detail why: many times what is usual."""
 _READERS = 2
 """Batches that are read at the same time; the others wait: alerts need processor and memory too."""
 _READING = ThreadPoolExecutor(_READERS, thread_name_prefix="candles")
 _LOG = structlog.get_logger("hookfill.candles")
+
+_UNREAD = http.BodyIncomplete("The body was not read.", b"")
+"""Whoever is answered before that is told that the connection ends."""
 
 Answer = tuple[int, dict[str, object], http.Headers]
 
 
 async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
     """Serve one batch."""
-    request = await http.read_request(scope, receive, LIMIT)
+    request = http.Request(scope["path"], dict(scope["headers"]), None, b"", utc_now(), _UNREAD)
     try:
-        status, answer, headers = await _serve(doors, request)
+        status, answer, headers = await _serve(doors, request, scope, receive)
     except (SpoolFull, *DATABASE_ERRORS) as error:
-        _LOG.warning("candles_not_stored", error=type(error).__name__, bytes=len(request.body))
-        await http.respond_json(send, 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY)
-        return
-    await http.respond_json(send, status, answer, headers if request.refusal is None else http.CLOSE)
+        _LOG.warning("candles_not_stored", error=type(error).__name__, bytes=_size(request))
+        status, answer, headers = 503, {"detail": "The candles could not be stored: send them again."}, http.RETRY
+    await http.respond_json(send, status, answer, headers if request.refusal is None else (*headers, *http.CLOSE))
 
 
-async def _serve(doors: Doors, request: http.Request) -> Answer:
+async def _serve(doors: Doors, request: http.Request, scope: http.Scope, receive: http.Receive) -> Answer:
+    """Who comes is looked at before anything of the body is held in memory."""
     began = time.monotonic()
     if not await _has_key(doors, request):
-        request.body = request.body[:_KEPT_OF_REFUSED]
+        await _receive(request, scope, receive, keep=_KEPT_OF_STRANGERS)
         await doors.writer.submit(refuse(_message(doors, request), "refused", Reason.API_KEY_INVALID))
         _log_refusal(Reason.API_KEY_INVALID, request)
         return 401, {"detail": "Invalid or missing API Key"}, ()
     wait = doors.candles_rate.wait(_sender(request), began)
     if wait > 0:
+        await _receive(request, scope, receive, keep=0)
         _log_refusal("too_many_requests", request)
         text = f"This key pushes more than {doors.candles_rate.per_minute} batches a minute: send larger ones less often."
         return 429, {"detail": text}, ((b"retry-after", str(ceil(wait)).encode()),)
+    async with doors.candles_room.hold(http.announced_bytes(request.headers) or LIMIT, TURN_SECONDS):
+        await _receive(request, scope, receive)
+        return await _take(doors, request, began)
+
+
+async def _receive(request: http.Request, scope: http.Scope, receive: http.Receive, keep: int | None = None) -> None:
+    """Read the body of a request that has none yet."""
+    read = await http.read_request(scope, receive, LIMIT, keep)
+    request.client, request.body, request.received_at, request.refusal = read.client, read.body, read.received_at, read.refusal
+
+
+async def _take(doors: Doors, request: http.Request, began: float) -> Answer:
     if request.refusal is not None:
         refused = refuse_unread(_message(doors, request), request)
         await doors.writer.submit(refused)
         _log_refusal(refused.reason or "", request)
         return (400 if request.body else 413), {"detail": str(request.refusal)}, ()
+    size = _size(request)
     stored = await _store_as_it_came(doors, request)
     if stored is None:
         try:
@@ -92,8 +110,9 @@ async def _serve(doors: Doors, request: http.Request) -> Answer:
             return await _refuse(doors, request, Reason.JSON_INVALID, [Fault(("body",), str(error), "json_invalid")])
         if batch.faults:
             return await _refuse(doors, request, Reason.PAYLOAD_INVALID, batch.faults)
+        request.body = b""  # all of it is in the batch, and need not be held twice
         stored = await _store(doors, batch, request.received_at)
-    _log_stored(stored, request, began)
+    _log_stored(stored, size, began)
     return 201, _success(stored), ()
 
 
@@ -107,7 +126,7 @@ def _success(stored: Stored) -> dict[str, object]:
     }
 
 
-def _log_stored(stored: Stored, request: http.Request, began: float) -> None:
+def _log_stored(stored: Stored, size: int, began: float) -> None:
     _LOG.debug(
         "candles_stored",
         candles=stored.sent,
@@ -115,14 +134,19 @@ def _log_stored(stored: Stored, request: http.Request, began: float) -> None:
         added=stored.added,
         conflicting=stored.conflicting,
         revised=stored.revised,
-        bytes=len(request.body),
+        bytes=size,
         duration_ms=round((time.monotonic() - began) * 1000, 1),
     )
 
 
 def _log_refusal(reason: str, request: http.Request, faults: int = 0) -> None:
     """Never values of theirs: a sender that mixes up its fields may have put its key anywhere."""
-    _LOG.info("candles_refused", reason=str(reason), bytes=len(request.body), faults=faults)
+    _LOG.info("candles_refused", reason=str(reason), bytes=_size(request), faults=faults)
+
+
+def _size(request: http.Request) -> int:
+    """Of the body as it came; less of it may be kept."""
+    return max(http.announced_bytes(request.headers), len(request.body))
 
 
 def _sender(request: http.Request) -> str:
@@ -132,10 +156,11 @@ def _sender(request: http.Request) -> str:
 
 def _message(doors: Doors, request: http.Request) -> Delivery:
     """A batch that is refused, as it is kept; one that is accepted is never made into a message."""
+    request.body = request.body[:_KEPT_OF_REFUSED]
     return delivery(doors, request, DOOR, doors.secrets.signed_door.account_id, None)
 
 
-async def _read(doors: Doors, request: http.Request) -> Batch:
+async def _read(doors: Doors, request: http.Request) -> Reading:
     """In a thread: reading thousands of bars takes tens of milliseconds, and alerts must not wait for it."""
     now = judged_as_of(doors, request, None)
     return await asyncio.get_running_loop().run_in_executor(_READING, read_body, request.body, now)
@@ -170,10 +195,10 @@ async def _store_as_it_came(doors: Doors, request: http.Request) -> Stored | Non
         return None
 
 
-async def _store(doors: Doors, batch: Batch, received_at: datetime) -> Stored:
-    closed = max(candle.closes_at for candle in batch.candles) if doors.is_simulated else None
+async def _store(doors: Doors, batch: Reading, received_at: datetime) -> Stored:
+    closed = batch.closes_at if doors.is_simulated else None
     async with _writing(doors, closed) as connection:
-        return await store_candles(connection, batch.candles, closed or received_at, batch.revise)
+        return await store_reading(connection, batch, closed or received_at)
 
 
 @asynccontextmanager

@@ -3,9 +3,10 @@
 ``edge.guard`` bounds how long a body may take.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -67,14 +68,18 @@ class Request:
         return orjson.dumps(kept).decode()
 
 
-async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
-    """Read the body up to ``limit`` bytes; a problem is kept in ``Request.refusal``."""
+async def read_request(scope: Scope, receive: Receive, limit: int, keep: int | None = None) -> Request:
+    """Read the body up to ``limit`` bytes; a problem is kept in ``Request.refusal``.
+
+    Args:
+        keep: how many of its bytes are kept, the first ones; None: all.
+    """
     received_at = utc_now()
     headers = dict(scope["headers"])
     body = b""
     refusal: HookfillError | None = None
     try:
-        body = await _read_body(headers, receive, limit)
+        body = await _read_body(headers, receive, limit, limit if keep is None else keep)
     except BodyTooLarge as error:
         refusal = error
     except BodyIncomplete as error:
@@ -83,22 +88,30 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
     return Request(scope["path"], headers, client[0] if client else None, body, received_at, refusal)
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced[:20]) > limit:
+async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, keep: int) -> bytes:
+    if announced_bytes(headers) > limit:
         raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
-    chunks: list[bytes] = []
+    kept = BytesIO()  # which gives its bytes away without copying them
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BodyIncomplete("The sender went away or was too slow: send the message again.", b"".join(chunks))
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+            raise BodyIncomplete("The sender went away or was too slow: send the message again.", kept.getvalue())
+        chunk: bytes = message.get("body", b"")
+        if not size and not message.get("more_body") and len(chunk) <= min(keep, limit):
+            return chunk
+        kept.write(chunk[: max(0, keep - size)])
+        size += len(chunk)
         if size > limit:
             raise BodyTooLarge(f"The body is larger than {limit} bytes: send less in one message.")
         if not message.get("more_body"):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return kept.getvalue()
+
+
+def announced_bytes(headers: Mapping[bytes, bytes]) -> int:
+    """How large the body is to be; 0 if its sender does not say."""
+    announced = headers.get(b"content-length", b"0")
+    return int(announced[:20]) if announced.isdigit() else 0
 
 
 async def respond(send: Send, status: int, content: bytes, headers: Headers = ()) -> None:

@@ -13,6 +13,7 @@ from hookfill.accounts.api_keys import CandleKeys
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.edge.http import RETRY, SIMULATED_TIME_HEADER, UNAVAILABLE, Answer, BodyIncomplete, Request
 from hookfill.edge.rate import RateLimit
+from hookfill.edge.room import Room
 from hookfill.edge.turns import Turns
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import SpoolFull
@@ -27,6 +28,8 @@ from hookfill.signals.reading import read_alert
 
 ALERT_LIMIT = 64 * 1024
 """Largest body of an alert, in bytes (the contracts' limit)."""
+CANDLES_ROOM = 16 * 1024 * 1024
+"""How much of the candles door's bodies may be in memory at the same time, in bytes: two of the largest, dozens of usual ones."""
 _LOG = structlog.get_logger("hookfill.edge")
 
 
@@ -42,6 +45,7 @@ class Doors:
         candle_keys: the API keys that may push candles too.
         candles_rate: how often each key may.
         candles_turns: batches that are stored at the same time; the others wait, so that PostgreSQL has time for alerts.
+        candles_room: for batches, from their first byte until they are answered.
     """
 
     writer: Writer
@@ -53,6 +57,7 @@ class Doors:
     candle_keys: CandleKeys = field(default_factory=CandleKeys)
     candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
     candles_turns: Turns = field(default_factory=lambda: Turns(2))
+    candles_room: Room = field(default_factory=lambda: Room(CANDLES_ROOM))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:

@@ -24,8 +24,8 @@ class StrictJsonError(HookfillError, ValueError):
     """The bytes are not strict JSON. The text says what is wrong, where, and what to do; it never quotes values."""
 
 
-class _RefusedError(Exception):
-    """Raised inside the scanner's hooks; ``literal`` is the number's own text, to find its place."""
+class RefusedValueError(Exception):
+    """What JSON's grammar allows and strict JSON does not; ``literal`` is the number's own text, to find its place."""
 
     def __init__(self, problem: str, literal: str = "") -> None:
         super().__init__(problem)
@@ -46,16 +46,40 @@ def loads(body: bytes) -> object:
     try:
         value: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise _syntax_error(error) from None
-    except _RefusedError as refusal:
-        raise StrictJsonError(f"{refusal.problem}{_place(text, refusal.literal)}. Mend the message and send it again.") from None
+        raise syntax_error(error.msg, error.lineno, error.colno) from None
+    except RefusedValueError as refusal:
+        raise refused_value(refusal.problem, _place(text, refusal.literal)) from None
     except RecursionError:
         raise _too_deep() from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        _check_depth(value)
+        _check_depth(value, MAX_DEPTH)
     if b"\\u" in body and _BAD_ESCAPE_HINT.search(body):
         _check_texts(value)
     return value
+
+
+def scan(text: str, at: int, levels: int) -> tuple[object, int]:
+    """One value of a document that is read piece by piece, and where it ends.
+
+    Args:
+        text: holds the value, and what follows it.
+        at: where it begins; no space.
+        levels: how deep it may be nested.
+
+    Raises:
+        StrictJsonError: it is nested too deeply, or a text in it holds what it must not.
+        RefusedValueError: it holds what strict JSON does not allow.
+        json.JSONDecodeError: it is no JSON; or the text ends within it.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except RecursionError:
+        raise _too_deep() from None
+    if text.count("{", at, end) + text.count("[", at, end) > levels:
+        _check_depth(value, levels)
+    if text.find("\\u", at, end) >= 0:
+        _check_texts(value)
+    return value, end
 
 
 def _decode(body: bytes) -> str:
@@ -71,11 +95,15 @@ def _decode(body: bytes) -> str:
     return text
 
 
-def _syntax_error(error: json.JSONDecodeError) -> StrictJsonError:
+def syntax_error(problem: str, line: int, column: int) -> StrictJsonError:
     """The scanner's complaint with its place; its message never quotes the document."""
-    problem = error.msg.removesuffix(" at")
-    where = f"line {error.lineno}, column {error.colno}"
-    return StrictJsonError(f"Not valid JSON: {problem} at {where}. Look for stray or missing quotes and commas just before it.")
+    where = f"{problem.removesuffix(' at')} at line {line}, column {column}"
+    return StrictJsonError(f"Not valid JSON: {where}. Look for stray or missing quotes and commas just before it.")
+
+
+def refused_value(problem: str, place: str) -> StrictJsonError:
+    """What strict JSON does not allow, and where (as words, with a space in front)."""
+    return StrictJsonError(f"{problem}{place}. Mend the message and send it again.")
 
 
 def _place(text: str, literal: str) -> str:
@@ -103,10 +131,10 @@ def _containers(values: list[Any]) -> list[Any]:
     return [value for value in values if type(value) is dict or type(value) is list]
 
 
-def _check_depth(value: object) -> None:
-    """Refuse a document with containers inside containers beyond the limit."""
+def _check_depth(value: object, levels: int) -> None:
+    """Refuse a value with containers inside containers beyond the limit."""
     level = _containers([value])
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = _containers(_children(level))
         if not level:
             return
@@ -133,7 +161,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise _RefusedError(f"The key {key[:40]!a} stands twice in one object")
+            raise RefusedValueError(f"The key {key[:40]!a} stands twice in one object")
         seen.add(key)
     raise AssertionError("unreachable: fewer members than pairs means that a key repeats")
 
@@ -141,7 +169,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(literal: str) -> int:
     """An integer of at most 60 digits."""
     if len(literal) > MAX_DIGITS and len(literal.lstrip("-")) > MAX_DIGITS:
-        raise _RefusedError(f"A number has more than {MAX_DIGITS} digits", literal)
+        raise RefusedValueError(f"A number has more than {MAX_DIGITS} digits", literal)
     return int(literal)
 
 
@@ -151,22 +179,22 @@ def _fraction(literal: str) -> Decimal:
         return Decimal(literal)
     mantissa, _, exponent = literal.lower().partition("e")
     if len(mantissa.lstrip("-").replace(".", "")) > MAX_DIGITS:
-        raise _RefusedError(f"A number has more than {MAX_DIGITS} digits", literal)
+        raise RefusedValueError(f"A number has more than {MAX_DIGITS} digits", literal)
     if len(exponent) > MAX_DIGITS:
-        raise _RefusedError(f"A number's exponent is beyond {MAX_EXPONENT}", literal)
+        raise RefusedValueError(f"A number's exponent is beyond {MAX_EXPONENT}", literal)
     try:
         number = Decimal(literal)
     except InvalidOperation:
-        raise _RefusedError(f"A number's exponent is beyond {MAX_EXPONENT}", literal) from None
+        raise RefusedValueError(f"A number's exponent is beyond {MAX_EXPONENT}", literal) from None
     # Zero with any exponent is zero, but its exponent still makes arithmetic and text explode.
     if abs(number.adjusted()) > MAX_EXPONENT or abs(int(exponent or "0")) > MAX_EXPONENT:
-        raise _RefusedError(f"A number's exponent is beyond {MAX_EXPONENT}", literal)
+        raise RefusedValueError(f"A number's exponent is beyond {MAX_EXPONENT}", literal)
     return number
 
 
 def _constant(name: str) -> object:
     """NaN and the infinities are JavaScript, not JSON."""
-    raise _RefusedError(f"{name} is not a JSON number", name)
+    raise RefusedValueError(f"{name} is not a JSON number", name)
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_fraction, parse_int=_integer, parse_constant=_constant)

@@ -1,14 +1,16 @@
 """Reads and validates batches of candles, all or nothing (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
+from hookfill.kernel.json_pieces import read_object
 from hookfill.kernel.money import MAX_PRICE, PRICE_STEP, InvalidNumber, as_price, decimal_from
-from hookfill.kernel.strict_json import loads
 from hookfill.kernel.times import InvalidTime, parse_time
 from hookfill.market.model import Candle
 from hookfill.market.timeframes import InvalidTimeframe, bar_close, normalize_timeframe
@@ -17,6 +19,9 @@ MOST_CANDLES = 50_000
 MOST_ERRORS = 100
 """How many faults are listed; the first ones are enough to mend a batch."""
 MAX_VOLUME = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOGETHER = 500
+"""How many bars are held as such while a large batch is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,10 @@ class _Invalid(Exception):
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
         self.name, self.text = name, text
+
+
+class _TooManyError(Exception):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +69,123 @@ def read_candles(payload: object, now: datetime) -> tuple[list[Candle], list[Fau
     return batch.candles, batch.faults
 
 
-def read_body(body: bytes, now: datetime) -> Batch:
-    """The same from the request's own bytes.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a request brings, as it goes on to PostgreSQL; the bars themselves would take several times as much memory.
+
+    Attributes:
+        text: the sound bars, in order, as ``as_json`` writes them.
+        faults: what is wrong; a batch with any must not be stored.
+        revise: whether the last bars may be replaced, or the indices of those that may.
+        closes_at: when the last of the bars closes (UTC); None without any.
+    """
+
+    text: bytearray
+    faults: list[Fault]
+    revise: bool | frozenset[int] = False
+    closes_at: datetime | None = None
+
+
+def read_body(body: bytes, now: datetime) -> Reading:
+    """The same from the request's own bytes, of which little more than the bytes is in memory at any time.
 
     Raises:
-        StrictJsonError: they are not strict JSON.
+        StrictJsonError: they are not strict JSON; or a candle is longer than ``json_pieces.MOST_CHARACTERS``.
     """
-    return read_batch(loads(body), now)
+    reader, text, closes_at = _Reader(now), bytearray(b"["), _EPOCH
+
+    def take(entry: object) -> None:
+        reader.take(entry)
+        if reader.count > MOST_CANDLES:
+            raise _TooManyError
+        if len(reader.candles) >= _TOGETHER:
+            write()
+
+    def write() -> None:
+        nonlocal closes_at
+        if reader.candles:
+            text.extend(b"," * (len(text) > 1) + bars_as_json(reader.candles))
+            closes_at = max(closes_at, *(candle.closes_at for candle in reader.candles))
+            reader.candles.clear()
+
+    try:
+        document = read_object(body, "candles", take)
+    except _TooManyError:
+        document = {"candles": []}  # what follows changes nothing about it
+    batch = reader.finish(document)
+    write()
+    return Reading(text + b"]", batch.faults, batch.revise, closes_at if len(text) > 1 else None)
 
 
 def read_batch(payload: object, now: datetime) -> Batch:
     """The same, with what the sender says of revising: ``"revise": true`` beside the list, or in a candle."""
-    if not isinstance(payload, dict):
-        return Batch([], [Fault(("body",), "Send a JSON object with a list named candles.", "model_attributes_type")])
-    entries = payload.get("candles")
-    if not isinstance(entries, list):
-        return Batch([], [Fault(("body", "candles"), "Send a list of candles.", "missing" if entries is None else "list_type")])
-    if not 0 < len(entries) <= MOST_CANDLES:
-        return Batch([], [Fault(("body", "candles"), f"Send 1 to {MOST_CANDLES} candles in one request.", "too_long")])
-    faults: list[Fault] = []
-    revise_all = False
-    try:
-        revise_all = _flag(payload.get("revise"))
-    except _Invalid as error:
-        faults.append(Fault(("body", error.name), error.text))
-    candles: list[Candle] = []
-    revised: set[int] = set()
-    for index, entry in enumerate(entries):
+    reader = _Reader(now)
+    entries = payload.get("candles") if isinstance(payload, dict) else None
+    if isinstance(entries, list) and len(entries) <= MOST_CANDLES:
+        for entry in entries:
+            reader.take(entry)
+    elif isinstance(entries, list):
+        reader.count = len(entries)
+    return reader.finish(payload)
+
+
+class _Reader:
+    """Judges candles as they come, one by one."""
+
+    def __init__(self, now: datetime) -> None:
+        self.candles: list[Candle] = []
+        self.count = 0
+        self._now = now
+        self._faults: list[Fault] = []
+        self._revised: set[int] = set()
+
+    def take(self, entry: Any) -> None:
+        """Read one; when enough is wrong, the others are only counted."""
+        index = self.count
+        self.count += 1
+        if len(self._faults) >= MOST_ERRORS or self.count > MOST_CANDLES:
+            return
         try:
-            candle = read_candle(entry, now)
+            candle = read_candle(entry, self._now)
             if _flag(entry.get("revise")):
-                revised.add(index)
-            candles.append(candle)
+                self._revised.add(index)
+            self.candles.append(candle)
         except _Invalid as error:
             place = ("body", "candles", index, error.name) if error.name else ("body", "candles", index)
-            faults.append(Fault(place, error.text))
-            if len(faults) >= MOST_ERRORS:
-                break
-    return Batch(candles, faults, revise_all or (frozenset(revised) if revised else False))
+            self._faults.append(Fault(place, error.text))
+
+    def finish(self, payload: object) -> Batch:
+        """Judge what stands around them."""
+        if not isinstance(payload, dict):
+            return Batch([], [Fault(("body",), "Send a JSON object with a list named candles.", "model_attributes_type")])
+        entries = payload.get("candles")
+        if not isinstance(entries, list):
+            kind = "missing" if entries is None else "list_type"
+            return Batch([], [Fault(("body", "candles"), "Send a list of candles.", kind)])
+        if not 0 < self.count <= MOST_CANDLES:
+            return Batch([], [Fault(("body", "candles"), f"Send 1 to {MOST_CANDLES} candles in one request.", "too_long")])
+        revise_all, faults = False, self._faults
+        try:
+            revise_all = _flag(payload.get("revise"))
+        except _Invalid as error:
+            faults = [Fault(("body", error.name), error.text), *faults][:MOST_ERRORS]
+        return Batch(self.candles, faults, revise_all or (frozenset(self._revised) if self._revised else False))
+
+
+def as_json(candles: Sequence[Candle]) -> bytes:
+    """Candles as the JSON array that PostgreSQL takes apart; numbers exactly."""
+    return b"[" + bars_as_json(candles) + b"]"
+
+
+def bars_as_json(candles: Sequence[Candle]) -> bytes:
+    """The same without its brackets."""
+    names = {name: orjson.dumps(name).decode() for name in {candle.symbol for candle in candles}}
+    bars = [
+        f'{{"symbol":{names[c.symbol]},"timeframe":"{c.timeframe}","timestamp":"{c.opened_at.isoformat()}","open":{c.open},'
+        f'"high":{c.high},"low":{c.low},"close":{c.close},"volume":{"null" if c.volume is None else c.volume}}}'
+        for c in candles
+    ]
+    return ",".join(bars).encode()
 
 
 def read_candle(entry: Mapping[str, Any], now: datetime) -> Candle:
@@ -150,7 +238,6 @@ def _opened_at(value: object) -> datetime:
 
 _GRIDS = {"M5": 300, "M15": 900}
 _MINUTE = 60
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _bar_open(timeframe: str, moment: datetime) -> datetime:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
-import orjson
 
+from hookfill.market.ingest import Reading, as_json
 from hookfill.market.model import Candle, Quote
 from hookfill.market.plain import PlainBatch
 from hookfill.market.timeframes import bar_close, bar_seconds
@@ -66,6 +66,19 @@ async def store_candles(
     return stored
 
 
+async def store_reading(connection: asyncpg.Connection, batch: Reading, known_at: datetime) -> Stored:
+    """The same for a batch that was read from a request's bytes.
+
+    Args:
+        connection: in a transaction.
+        batch: without faults.
+        known_at: when it came (UTC).
+    """
+    stored = await _store(connection, batch.text, None, known_at, batch.revise)
+    assert stored is not None, "only what came as somebody sent it may be unsound"
+    return stored
+
+
 async def store_plain(connection: asyncpg.Connection, batch: PlainBatch, known_at: datetime) -> Stored | None:
     """The same for a batch as it came, which PostgreSQL takes apart and judges; None: not sound, and nothing is stored.
 
@@ -82,7 +95,7 @@ async def store_plain(connection: asyncpg.Connection, batch: PlainBatch, known_a
 
 async def _store(
     connection: asyncpg.Connection,
-    candles: bytes | memoryview,
+    candles: bytes | bytearray | memoryview,
     marks: int | None,
     known_at: datetime,
     revise: bool | Collection[int],
@@ -165,19 +178,6 @@ def _columns_of(quotes: Sequence[Quote]) -> tuple[list[str], list[Decimal], list
         [quote.at for quote in quotes],
         [quote.source for quote in quotes],
     )
-
-
-def as_json(candles: Sequence[Candle]) -> bytes:
-    """Candles as the JSON array that PostgreSQL takes apart; numbers exactly."""
-    names = {name: orjson.dumps(name).decode() for name in {candle.symbol for candle in candles}}
-    bars = ",".join(
-        [
-            f'{{"symbol":{names[c.symbol]},"timeframe":"{c.timeframe}","timestamp":"{c.opened_at.isoformat()}","open":{c.open},'
-            f'"high":{c.high},"low":{c.low},"close":{c.close},"volume":{"null" if c.volume is None else c.volume}}}'
-            for c in candles
-        ]
-    )
-    return f"[{bars}]".encode()
 
 
 async def _move_quotes(connection: asyncpg.Connection, candles: Sequence[Candle], known_at: datetime, revised: set[str]) -> None:
