@@ -154,7 +154,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a trade ended: the earliest explicit exit; of two at one moment break-even: the entry comes before the stop."""
+    """How a trade ended: the earliest explicit exit (``journal.fold`` has the rule for two at one moment)."""
 
     event_type: EventType
     at: datetime
@@ -172,8 +172,8 @@ class TradeState:
     Attributes:
         signal_at: the signal bar's time: of the trade id if it has one, else of the earliest event.
         signal_date, signal_hour: of ``signal_at`` in New York.
-        current_mfe: of the latest telling: ``no_be_mfe`` while the trade is open.
-        final_mfe: as the exit told it, else the greatest that was told; None while the trade is open.
+        current_mfe: of the latest telling while the trade is open (``no_be_mfe`` if it is told); afterwards ``final_mfe``.
+        final_mfe: as the exit told it, else the greatest that was told; None unless the trade is completed.
         stopped_at: when the original stop was hit: the break-even trade may have ended before.
         last_event_at: of any event; last_mfe_at: of the latest that told a move.
         setup_id: short name for grouping (setup's ``setup_id``, else family and variant of the entry).

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     PAYLOAD_INVALID = "payload_invalid"
     SIGNATURE_INVALID = "signature_invalid"
     API_KEY_INVALID = "api_key_invalid"
+    TOKEN_INVALID = "token_invalid"
     # Alerts that can be read but not used.
     ALERT_NOT_OBJECT = "alert_not_object"
     TEXT_UNUSABLE = "text_unusable"
@@ -31,6 +32,13 @@ class Reason(StrEnum):
     NUMBER_INVALID = "number_invalid"
     TIME_INVALID = "time_invalid"
     PLACEHOLDER_UNFILLED = "placeholder_unfilled"
+    # Indicator telemetry that can be read but not used.
+    TRADE_ID_MISSING = "trade_id_missing"
+    TRADE_ID_INVALID = "trade_id_invalid"
+    EVENT_TYPE_MISSING = "event_type_missing"
+    EVENT_TYPE_UNKNOWN = "event_type_unknown"
+    EXIT_REASON_UNKNOWN = "exit_reason_unknown"
+    JOURNAL_FAILED = "journal_failed"
     # Gates before any engine.
     STRATEGY_DISABLED = "strategy_disabled"
     STRATEGY_MISSING = "strategy_missing"
@@ -72,6 +80,12 @@ class Reason(StrEnum):
     JOB_CANCELLED = "job_cancelled"
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNSUPPORTED = "broker_unsupported"
+    # Exports.
+    ROW_NOT_OBJECT = "row_not_object"
+    FIELD_MISSING = "field_missing"
+    FIELD_INVALID = "field_invalid"
+    WRONG_EVENT_TYPE = "wrong_event_type"
+    BATCH_INVALID = "batch_invalid"
     # Handling.
     DEAD_LETTERED = "dead_lettered"
 
@@ -98,6 +112,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.API_KEY_INVALID: Meaning(
         "The API key is missing or wrong.", "Send the key that `hookfill token` shows, or an API key with the scope candles."
     ),
+    Reason.TOKEN_INVALID: Meaning(
+        "The door's token is missing or wrong.", "Put ?token=… behind the URL, with what TELEMETRY_TOKEN or INDICATOR_EXPORT_TOKEN is set to."
+    ),
     Reason.ALERT_NOT_OBJECT: Meaning("The alert is JSON but no object.", 'Send an object such as {"symbol": …, "action": …}.'),
     Reason.TEXT_UNUSABLE: Meaning("The alert's text names no action and symbol.", "Write, for example, `buy EURUSD 0.1`."),
     Reason.SYMBOL_MISSING: Meaning("The alert names no symbol.", "Add symbol or ticker to the message."),
@@ -110,6 +127,16 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.PLACEHOLDER_UNFILLED: Meaning(
         "A TradingView placeholder was not filled in.", "Placeholders work in the Message box, not inside Pine's alert()."
     ),
+    Reason.TRADE_ID_MISSING: Meaning("The telemetry names no trade.", "Add trade_id, or signal_id, as text."),
+    Reason.TRADE_ID_INVALID: Meaning("The trade's id is too long.", "Use at most 100 characters."),
+    Reason.EVENT_TYPE_MISSING: Meaning("The telemetry does not say what happened.", "Add event_type, such as ENTRY."),
+    Reason.EVENT_TYPE_UNKNOWN: Meaning(
+        "What the telemetry says happened is not known.", "Use one of the event types that the guide to the journal lists."
+    ),
+    Reason.EXIT_REASON_UNKNOWN: Meaning(
+        "The trade ended, but how is not told.", "Add exit_reason: break_even, stop_loss or take_profit."
+    ),
+    Reason.JOURNAL_FAILED: Meaning("Taking the telemetry into the journal failed repeatedly.", "Read its traceback and report it."),
     Reason.STRATEGY_DISABLED: Meaning("The strategy is switched off.", "Enable the strategy to trade its alerts."),
     Reason.STRATEGY_MISSING: Meaning("The strategy was deleted.", "Create a strategy and use its new webhook URL."),
     Reason.HALTED: Meaning("Trading is halted here.", "Resume it with `hookfill resume` when you are sure."),
@@ -178,6 +205,14 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.BROKER_UNSUPPORTED: Meaning(
         "Orders can't be sent to this kind of account yet.", "Use a paper or a MetaTrader account for the strategy."
     ),
+    Reason.ROW_NOT_OBJECT: Meaning("A row of the export is no object.", "Send one object for each signal."),
+    Reason.FIELD_MISSING: Meaning("A required field of the row is missing.", "Let the indicator fill the named field."),
+    Reason.FIELD_INVALID: Meaning("A field of the row can't be read.", "Mend the named field."),
+    Reason.WRONG_EVENT_TYPE: Meaning(
+        "The batch is of another kind than this import takes.",
+        "INDICATOR_EXPORT_V2 goes to /api/indicator-export/import, ALL_SIGNALS_EXPORT to /api/all-signals/import.",
+    ),
+    Reason.BATCH_INVALID: Meaning("The batch's envelope is invalid.", "See its validation_error, and export it again."),
     Reason.DEAD_LETTERED: Meaning("Handling the signal failed repeatedly.", "Read the traceback in its story and report it."),
 }
 
