@@ -44,7 +44,7 @@ REASONS: Mapping[str, EventType] = {
 }
 """How a trade ended, by its told reason (in capitals, with underscores)."""
 
-NUMBERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+_NUMBERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("entry_price", ("entry_price", "actual_entry_price", "entry")),
     ("stop_loss", ("stop_loss", "sl_price", "stop_loss_price", "stop")),
     ("risk_distance", ("risk_distance",)),
@@ -58,7 +58,10 @@ NUMBERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mae", ("mae_R", "mae_global_r", "mae")),
     ("position_size", ("position_size",)),
 )
-"""An event's numbers and the members that tell them; the first that holds one counts."""
+NUMBER_MEMBERS: Mapping[str, tuple[str, int]] = {
+    member: (field, place) for field, members in _NUMBERS for place, member in enumerate(members)
+}
+"""The members that tell an event's numbers: the number's own name, and the place of this telling among those of the same."""
 
 TIMES = ("event_timestamp", "timestamp", "bar_ts", "exit_timestamp", "signal_time", "triangle_time")
 """The members that tell when it happened; the first that is there counts."""

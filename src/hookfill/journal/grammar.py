@@ -34,11 +34,13 @@ from hookfill.kernel import strict_json
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.strict_json import StrictJsonError
 
-__all__ = ["Unreadable", "read"]
+__all__ = ["Unreadable", "check", "read"]
 
 _LONGEST_KIND = 60
 _LONGEST_VERSION = 40
-_LONG_INTEGER = re.compile(rb"\d{19}")
+_BATCHES = frozenset({BATCH, SNAPSHOT})
+_LONG_INTEGER = b"0" * 19
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"0" * 9)
 _TARGET = re.compile(r"target_\d{1,2}r", re.ASCII | re.IGNORECASE)
 
 
@@ -55,19 +57,37 @@ def read(body: bytes, received_at: datetime | None = None) -> Reading:
             number out of bounds.
     """
     told = _told(body)
-    name = first_text(told, KIND_MEMBERS)
-    if name is None:
-        raise Unreadable(Reason.EVENT_TYPE_MISSING, "event_type is missing: send what happened, such as ENTRY.")
-    kind = name.upper()
-    version = short_text(told, "schema_version", _LONGEST_VERSION)
+    name, kind = _kind(told)
+    version = _version(told)
     keys = hashlib.sha256(body)
     if kind == HEARTBEAT:
-        return Reading(name, schema_version=version, beats=(_beat(keys.digest(), kind, told, received_at),))
-    if kind in (BATCH, SNAPSHOT):
-        return _batch(keys, kind, told, received_at)
+        beat = Beat(keys.digest(), kind, _beat_moment(told, received_at), _signal_count(told), _without_lists(told))
+        return Reading(name, None, version, beats=(beat,))
+    if kind in _BATCHES:
+        return _batch(keys, name, told, received_at)
     event_type = _event_type(kind, told)
     event = _event(keys.digest(), event_type, told, _moment(told, received_at), version)
     return Reading(name, event.trade_id, version, (event,))
+
+
+def check(body: bytes) -> Reading:
+    """What a door needs to answer: like ``read`` of a message with a time of arrival, but without its events and beats.
+
+    Raises:
+        Unreadable: whenever ``read`` would, for the same reason.
+    """
+    told = _told(body)
+    name, kind = _kind(told)
+    if kind in _BATCHES or kind == HEARTBEAT:
+        moment(told)
+        if kind in _BATCHES:
+            _members(told)
+        return Reading(name, None, _version(told))
+    _event_type(kind, told)
+    moment(told)
+    trade = trade_id(told)
+    numbers(told)
+    return Reading(name, trade, _version(told))
 
 
 def _told(body: bytes) -> dict[str, Any]:
@@ -80,7 +100,7 @@ def _told(body: bytes) -> dict[str, Any]:
         raise Unreadable(
             Reason.ALERT_NOT_OBJECT, 'The message is no JSON object: send one such as {"event_type": …, "trade_id": …}.'
         )
-    if _LONG_INTEGER.search(body):
+    if _LONG_INTEGER in body.translate(_DIGITS_ALIKE):
         told = _without_long_integers(told)
     attributes = told.get("attributes")
     if type(attributes) is dict:
@@ -97,6 +117,18 @@ def _without_long_integers(value: Any) -> Any:
     if type(value) is int and not -(2**63) <= value < 2**63:
         return Decimal(value)
     return value
+
+
+def _kind(told: Told) -> tuple[str, str]:
+    """What the message says happened: as told, and in capitals."""
+    name = first_text(told, KIND_MEMBERS)
+    if name is None:
+        raise Unreadable(Reason.EVENT_TYPE_MISSING, "event_type is missing: send what happened, such as ENTRY.")
+    return name, name.upper()
+
+
+def _version(told: Told) -> str | None:
+    return short_text(told, "schema_version", _LONGEST_VERSION)
 
 
 def _event_type(kind: str, told: Told) -> EventType:
@@ -168,38 +200,50 @@ def _legacy_targets(told: Told) -> Mapping[str, Any] | None:
     return {name: value for name, value in told.items() if _TARGET.fullmatch(name)}
 
 
-def _beat(key: bytes, kind: str, told: Told, received_at: datetime | None, count: int | None = None) -> Beat:
-    """A telling about no trade in particular; lists stay in the message alone."""
+def _beat_moment(told: Told, received_at: datetime | None) -> datetime:
+    """When a message about no trade in particular was sent."""
     at = moment(told) or received_at
     if at is None:
         raise Unreadable(Reason.TIME_INVALID, "timestamp is missing: send ISO 8601 text or Unix milliseconds.")
-    counted = told.get("signal_count")
-    if count is None and type(counted) is int and 0 <= counted < 2**31:
-        count = counted
-    payload = {name: value for name, value in told.items() if type(value) is not list}
-    return Beat(key, kind, at, count, payload)
+    return at
 
 
-def _batch(keys: "hashlib._Hash", kind: str, told: Told, received_at: datetime | None) -> Reading:
-    """One event per member that can be used; a snapshot is a sign of life as well."""
+def _signal_count(told: Told) -> int | None:
+    count = told.get("signal_count")
+    return count if type(count) is int and 0 <= count < 2**31 else None
+
+
+def _without_lists(told: Told) -> Told:
+    """What a beat keeps: its lists stay in the message alone."""
+    return {name: value for name, value in told.items() if type(value) is not list}
+
+
+def _members(told: Told) -> list[Any]:
+    """The trades that a batch tells of."""
     members = told.get("signals")
     if type(members) is dict:
-        members = [members]
+        return [members]
     if type(members) is not list:
         raise Unreadable(Reason.PAYLOAD_INVALID, "signals is missing: send the list of trades that the batch tells of.")
-    version = short_text(told, "schema_version", _LONGEST_VERSION)
-    beat = _beat(keys.digest(), kind, told, received_at, len(members))
+    return members
+
+
+def _batch(keys: "hashlib._Hash", name: str, told: Told, received_at: datetime | None) -> Reading:
+    """One event per member that can be used; a snapshot is a sign of life as well."""
+    at, kind = _beat_moment(told, received_at), name.upper()
+    members = _members(told)
+    version = _version(told)
     events: list[Event] = []
     skipped: list[Skipped] = []
     for index, member in enumerate(members):
         key = keys.copy()
         key.update(b"/%d" % index)
         try:
-            events.append(_member(key.digest(), kind, member, beat.at, version))
+            events.append(_member(key.digest(), kind, member, at, version))
         except Unreadable as error:
             skipped.append(Skipped(index, error.detail))
-    beats = (beat,) if kind == SNAPSHOT else ()
-    return Reading(kind, None, version, tuple(events), beats, tuple(skipped))
+    beats = (Beat(keys.digest(), kind, at, len(members), _without_lists(told)),) if kind == SNAPSHOT else ()
+    return Reading(name, None, version, tuple(events), beats, tuple(skipped))
 
 
 def _member(key: bytes, kind: str, member: object, at: datetime, version: str | None) -> Event:

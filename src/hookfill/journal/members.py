@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from hookfill.journal.formats import NUMBERS, REASON_MEMBERS, TIMES, TRADE_ID_MEMBERS
+from hookfill.journal.formats import NUMBER_MEMBERS, REASON_MEMBERS, TIMES, TRADE_ID_MEMBERS
 from hookfill.journal.sessions import parse_moment
 from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.money import MAX_PRICE, MOST_PLACES, InvalidNumber, decimal_from
@@ -14,6 +14,8 @@ from hookfill.kernel.times import InvalidTime
 
 LONGEST_TRADE_ID = 100
 LONGEST_TEXT = 200
+_LAST_PLACE = 100
+_ZERO = Decimal(0)
 
 Told = Mapping[str, Any]
 """One JSON object of a message."""
@@ -83,7 +85,8 @@ def number(value: object, name: str) -> Decimal | None:
         value = Decimal(value) if -(10**16) < value < 10**16 else MAX_PRICE
     elif type(value) is not Decimal:
         return None
-    if value.copy_abs() >= MAX_PRICE or value.as_tuple().exponent < -MOST_PLACES:  # type: ignore[operator]  # is finite
+    # With the 60 digits that JSON may bring, only a number below a tenth can have more than 60 places.
+    if value.copy_abs() >= MAX_PRICE or (value.adjusted() < -1 and value.as_tuple().exponent < -MOST_PLACES):  # type: ignore[operator]  # is finite
         detail = f"{name} is out of bounds: send a number below {MAX_PRICE:,f} with at most {MOST_PLACES} places."
         raise Unreadable(Reason.NUMBER_INVALID, detail)
     return value
@@ -96,14 +99,16 @@ def numbers(told: Told) -> dict[str, Decimal]:
         Unreadable: one is out of bounds.
     """
     found: dict[str, Decimal] = {}
-    for field, names in NUMBERS:
-        for name in names:
-            value = told.get(name)
-            if value is not None and (read := number(value, name)) is not None:
-                found[field] = read
-                break
+    places: dict[str, int] = {}
+    for name, value in told.items():
+        known = NUMBER_MEMBERS.get(name)
+        if known is None or value is None or (read := number(value, name)) is None:
+            continue
+        field, place = known
+        if place < places.get(field, _LAST_PLACE):
+            found[field], places[field] = read, place
     if "mae" in found and found["mae"] > 0:
-        found["mae"] = Decimal(0)
+        found["mae"] = _ZERO
     return found
 
 

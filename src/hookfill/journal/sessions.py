@@ -74,7 +74,7 @@ def signal_time(trade_id: str) -> datetime | None:
     if match is None:
         return None
     try:
-        local = datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S").replace(tzinfo=NEW_YORK)
+        local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=NEW_YORK)
     except ValueError:
         return None
     return local.astimezone(UTC) if EARLIEST.year <= local.year < LATEST.year else None
