@@ -40,6 +40,11 @@ TENANT_TABLES = frozenset(
         "automated_signals",
         "journals",
         "trade_states",
+        "indicator_export_batches",
+        "indicator_export_deliveries",
+        "export_ledgers",
+        "confirmed_signals_ledger",
+        "all_signals_ledger",
     }
 )
 """The tables whose rows belong to somebody: row-level security must be on and forced for each."""
