@@ -1,14 +1,11 @@
-"""Fixtures that every room's tests share: one embedded PostgreSQL per test run, one fresh migrated database per test.
+"""Fixtures that every room's tests share: one embedded PostgreSQL per test run, one empty migrated database per test.
 
-The test server keeps fsync on: a database per test then costs about 85 ms instead of 50 ms, and tests see what users get.
+The test server keeps fsync on, so that tests see what users get. That makes new databases dear, so they are used again.
 """
 
 import asyncio
-import contextlib
 import fcntl
 import getpass
-import itertools
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -25,9 +22,9 @@ from hookfill.postgres.model import Database, ServerInfo
 from hookfill.postgres.pool import connect, open_pool
 from support.house import House, open_house
 from support.server import LIVE
+from support.shelf import Shelf, drop, make
 
 TEMPLATE = "migrated"
-_numbers = itertools.count(1)
 _SHOWN_LOG = 20_000
 
 
@@ -101,37 +98,34 @@ def administration(postgres: ServerInfo) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@contextlib.contextmanager
-def fresh_database(administration: psycopg.Connection, postgres: ServerInfo, template: str) -> Iterator[Database]:
-    """A new database, dropped afterwards even if somebody is still connected."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
-    administration.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy").format(**names))
-    try:
-        yield databases.embedded(postgres, name)
-    finally:
-        administration.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+@pytest.fixture(scope="session")
+def shelf(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Shelf]:
+    """The migrated databases of this worker process."""
+    shelf = Shelf(administration, postgres, TEMPLATE)
+    yield shelf
+    shelf.clear()
 
 
 @pytest.fixture
-def database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
-    """A fresh, migrated, empty database of this test's own."""
-    with fresh_database(administration, postgres, TEMPLATE) as database:
+def database(shelf: Shelf) -> Iterator[Database]:
+    """A migrated, empty database of this test's own."""
+    with shelf.lend() as database:
         yield database
 
 
 @pytest.fixture(scope="module")
-def module_database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
+def module_database(shelf: Shelf) -> Iterator[Database]:
     """The same for all tests of a module, which share a server process on it and use accounts of their own."""
-    with fresh_database(administration, postgres, TEMPLATE) as database:
+    with shelf.lend() as database:
         yield database
 
 
 @pytest.fixture
 def unmigrated_database(administration: psycopg.Connection, postgres: ServerInfo) -> Iterator[Database]:
     """A fresh database without any table."""
-    with fresh_database(administration, postgres, "template0") as database:
-        yield database
+    database = make(administration, postgres, "template0")
+    yield database
+    drop(administration, database)
 
 
 @pytest.fixture
