@@ -21,6 +21,8 @@ LARGEST = 8 * MIB
 GROWTH = 40 * MIB
 """For one body; as many at once may take hardly more."""
 GROWTH_AT_ONCE = 70 * MIB
+KEPT = 24 * MIB
+"""What may stay behind when all are answered."""
 FIRST = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -129,12 +131,14 @@ def test_nor_is_one_that_is_refused(client: httpx.Client, served: Server, module
             assert LARGEST - 20 < len(body) <= LARGEST
             answers.append(push(client, body))
 
+    before = served.memory_bytes()
     grown = growth(served, send)
     assert answers == [422] * len(REFUSED)
     assert value(module_database.url, "SELECT count(*) FROM market_data_candles WHERE symbol = 'FAULTY'") == 0
     kept = query(module_database.url, "SELECT length(body) FROM messages WHERE state = 'malformed'")
     assert [round(length / 100) for (length,) in kept] == [round(MIB / 100)] * len(REFUSED)  # a secret that is cut off is masked
     assert grown < GROWTH, f"{grown / MIB:.1f} MiB"
+    assert served.memory_bytes() - before < KEPT
 
 
 @pytest.mark.parametrize(("changes", "status"), [({}, 201), (FAULTY, 422)], ids=["sound", "faulty"])

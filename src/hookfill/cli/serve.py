@@ -83,6 +83,9 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         return
     import uvloop
 
+    from hookfill.kernel.memory import give_back_large_blocks
+
+    give_back_large_blocks()
     uvloop.run(main)
 
 
