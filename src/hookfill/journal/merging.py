@@ -275,7 +275,7 @@ def dump(trade: Trade) -> dict[str, Any]:
         "is_entered": trade.is_entered,
         "times": {name: to_us(at) for name in _TIMES if (at := getattr(trade, name)) is not None},
         "exits": {
-            kind: [to_us(ending.at), ending.key, _text(ending.price), ending.reason, _text(ending.final_mfe), _text(ending.mfe)]
+            kind.value: [to_us(ending.at), ending.key, _text(ending.price), ending.reason, _text(ending.final_mfe), _text(ending.mfe)]
             for kind, ending in trade.exits.items()
         },
         "words": {

@@ -19,6 +19,8 @@ ADVISORY_LOCK = int.from_bytes(b"hookfill")
 """One key per database for whoever migrates it."""
 TURN_TIMEOUT_SECONDS = 600
 """How long to wait for another server that is migrating."""
+NEEDS_A_PERSON = "HF001"
+"""SQLSTATE of what a migration says when the database holds something that only its owner can decide about."""
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
@@ -102,6 +104,10 @@ def _apply_one(backend: Backend, migration: Any) -> None:
         )
         raise MigrationError(message + run) from error
     except psycopg.Error as error:
+        if error.sqlstate == NEEDS_A_PERSON:
+            told = error.diag
+            message = f"Migration {migration.id} was not applied, and nothing was changed: {told.message_primary}. {told.message_hint}"
+            raise MigrationError(message) from error
         message = f"Migration {migration.id} failed; nothing of it was applied. PostgreSQL says: {error}"
         raise MigrationError(
             message + "\nReport this with the text above; the previous version of Hookfill still works."

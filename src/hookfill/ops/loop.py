@@ -1,0 +1,144 @@
+"""A loop that finds accounts with work and does it: woken by NOTIFY, with a poll as the truth behind it.
+
+Each account's work is one call, which takes the account's own lock in a transaction of its own. Several loops, in one process or
+many, share the work through these locks; what is locked elsewhere is skipped and found again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hookfill.postgres.pool import DATABASE_ERRORS
+
+POLL_SECONDS = 1.0
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What is raised when the database is away: everything is tried again, and nobody is blamed for it."""
+
+Find = Callable[[asyncpg.Connection], Awaitable[set[UUID]]]
+"""Candidates: the accounts with work, found without locks."""
+Work = Callable[[asyncpg.Connection, UUID], Awaitable[bool]]
+"""Do some of an account's work in transactions of its own; False: there was none, or somebody else does it."""
+
+
+class Loop:
+    """Does the accounts' work until it is stopped."""
+
+    def __init__(
+        self,
+        name: str,
+        pool: asyncpg.Pool,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        channel: str,
+        find: Find,
+        work: Work,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        concurrency: int = 1,
+    ) -> None:
+        """Work through ``pool`` and listen on ``channel`` through a connection made by ``connect``.
+
+        Args:
+            name: what the loop is for, in logs ("journal").
+            find, work: what to do.
+            poll_seconds: how often it looks for work of itself, and how long it waits for a database that is away.
+            concurrency: accounts worked on at the same time; the pool must have as many connections.
+        """
+        self._pool = pool
+        self._connect = connect
+        self._channel = channel
+        self._find = find
+        self._work = work
+        self._poll_seconds = poll_seconds
+        self._slots = asyncio.Semaphore(concurrency)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._log = structlog.get_logger(f"hookfill.{name}")
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End ``run`` after the work in hand."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until stopped; a database that is away is waited for."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    await self.work_off()
+                except UNREACHABLE as error:
+                    self._log.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
+                except asyncpg.PostgresError as error:
+                    self._log.error("work_not_found", error=f"{type(error).__name__}: {error}")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll_seconds):
+                        await self._wake.wait()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def work_off(self) -> int:
+        """Do all the work that is there now; returns how many calls did something.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the database is away, or work can't be looked for.
+        """
+        done = 0
+        while not self._stopping:
+            async with self._pool.acquire() as connection:
+                accounts = await self._find(connection)
+            results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+            if not any(results):
+                return done
+            done += sum(result is True for result in results)
+        return done
+
+    async def _in_slot(self, account_id: UUID) -> bool:
+        """One account's work; a failure that is its own is logged, and the others go on."""
+        async with self._slots:
+            if self._stopping:
+                return False
+            try:
+                async with self._pool.acquire() as connection:
+                    return await self._work(connection, account_id)
+            except UNREACHABLE:
+                raise
+            except Exception as error:
+                self._log.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+                return False
+
+    async def _listen(self) -> None:
+        """Keep a LISTEN connection; when it dies, work is found by the poll until it is back."""
+        while True:
+            try:
+                connection = await self._connect()
+                gone = asyncio.Event()
+                connection.add_termination_listener(lambda *_, gone=gone: gone.set())
+                try:
+                    await connection.add_listener(self._channel, lambda *_: self.wake())
+                    await gone.wait()
+                finally:
+                    if not connection.is_closed():
+                        await connection.close(timeout=self._poll_seconds)
+            except DATABASE_ERRORS as error:
+                self._log.warning("not_listening", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(self._poll_seconds)
