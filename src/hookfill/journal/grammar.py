@@ -162,12 +162,12 @@ def _event(key: bytes, event_type: EventType, told: Told, at: datetime, version:
     """One event of one trade."""
     direction = first_text(told, ("direction", "bias", "signal_type", "trade_type"))
     session = first_text(told, ("session",))
-    read_numbers = numbers(told)
+    trade, read_numbers = trade_id(told), numbers(told)
     if event_type in FINAL_EXITS:
         _final_move(event_type, told, read_numbers)
     return Event(
         key,
-        trade_id(told),
+        trade,
         event_type,
         at,
         direction=direction_named(direction) if direction else None,

@@ -64,7 +64,10 @@ def parse_moment(value: object, name: str) -> datetime:
             raise InvalidTime(f"{name} is not a time; send ISO 8601 such as 2026-02-05T12:00:00Z.") from None
         # Text with a zone goes the usual way; so does a year for which conversion could overflow: it is refused there.
         if moment.tzinfo is None and EARLIEST.year <= moment.year < LATEST.year:
-            return moment.replace(tzinfo=NEW_YORK).astimezone(UTC)
+            at = moment.replace(tzinfo=NEW_YORK).astimezone(UTC)
+            if at >= LATEST:
+                raise InvalidTime(f"{name} lies outside 1990 to 2100; send ISO 8601, Unix seconds or milliseconds.")
+            return at
     return parse_time(value, name)
 
 
@@ -77,7 +80,8 @@ def signal_time(trade_id: str) -> datetime | None:
         local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=NEW_YORK)
     except ValueError:
         return None
-    return local.astimezone(UTC) if EARLIEST.year <= local.year < LATEST.year else None
+    # A year short of the bound: the hours to UTC never lead beyond it.
+    return local.astimezone(UTC) if EARLIEST.year <= local.year < LATEST.year - 1 else None
 
 
 _DIRECTIONS = {
