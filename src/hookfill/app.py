@@ -19,6 +19,7 @@ from functools import partial
 import asyncpg
 import structlog
 import uvicorn
+from pydantic import SecretStr
 
 from hookfill.accounts.callers import Recognition
 from hookfill.accounts.foreign_tokens import ForeignTokens
@@ -183,9 +184,13 @@ async def _api(
         writer=writer,
         secrets=secrets,
         is_simulated=settings.is_simulated,
-        hmac_secret=settings.hmac_secret.get_secret_value() if settings.hmac_secret is not None else None,
+        hmac_secret=_text(settings.hmac_secret),
         candles_key=home.candles_key(settings),
         candles_pool=candles_pool,
+        exports_pool=pool,
+        telemetry_token=_text(settings.telemetry_token),
+        export_token=_text(settings.indicator_export_token),
+        auto_repair=settings.auto_repair,
         candles_rate=RateLimit(settings.candle_requests_per_minute),
     )
     try:
@@ -205,6 +210,10 @@ async def _api(
         await writer.stop()
         await secrets.close()
         await asyncio.gather(_close(pool), _close(candles_pool))
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 class _Web(uvicorn.Server):

@@ -29,6 +29,7 @@ PLACEHOLDERS = frozenset(
 LEAST_SECRET_LENGTH = 16
 LEAST_JWT_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 has at least 256 bits."""
+DOOR_TOKENS = ("telemetry_token", "indicator_export_token")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -108,6 +109,17 @@ class Settings(BaseSettings):
     )
     mt5_api_key: SecretStr | None = Field(
         None, description="API key of POST /api/v1/candles; unset: one is generated and shown by `hookfill token`."
+    )
+    telemetry_token: SecretStr | None = Field(
+        None,
+        description="What POST /api/automated-signals/webhook asks for, as ?token=… or in X-Telemetry-Token; unset: nothing.",
+    )
+    indicator_export_token: SecretStr | None = Field(
+        None, description="What POST /api/indicator-export asks for, as ?token=… or in X-Indicator-Token; unset: nothing."
+    )
+    auto_repair: bool = Field(
+        False,
+        description="Repair malformed messages by the trusted rules as they come in; what came is kept beside what was made of it.",
     )
     candle_requests_per_minute: int | None = Field(
         None,
@@ -190,7 +202,7 @@ class Settings(BaseSettings):
             raise ConfigurationError("Simulated time is for demos and tests: unset HOOKFILL_TIME, or HOOKFILL_MODE=production.")
         if self.hmac_secret is None:
             raise ConfigurationError("Production mode needs HMAC_SECRET: set it to a long random text (openssl rand -hex 32).")
-        for name in ("hmac_secret", "mt5_api_key", "owner_token", "jwt_secret", "supabase_jwt_secret"):
+        for name in ("hmac_secret", "mt5_api_key", "owner_token", "jwt_secret", "supabase_jwt_secret", *DOOR_TOKENS):
             _check_secret(name.upper(), getattr(self, name))
         if (self.supabase_jwks or "").startswith("http://") and urlsplit(self.supabase_jwks).hostname not in LOOPBACK:
             raise ConfigurationError("SUPABASE_JWKS comes unprotected, so anybody on the way could name the keys: use https://.")

@@ -117,7 +117,7 @@ async def open_house(database: Database, folder: Path) -> AsyncIterator[House]:
         account_id = await default_account(connection, owner)
     await secrets.load()
     writer.start()
-    doors = Doors(writer, secrets, True, HMAC_SECRET, CANDLES_KEY, pool)
+    doors = Doors(writer, secrets, True, HMAC_SECRET, CANDLES_KEY, pool, pool)
     api = build_api(pool, "http://house", is_spooling=lambda: writer.is_spooling, people=quick_people())
     router = Router(doors, api, ORIGIN)
     worker = Worker(pool, partial(connect, database, name="desk"), is_simulated=True, concurrency=2)

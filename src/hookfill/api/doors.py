@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
-from hookfill.edge import candles, signed, tradingview
+from hookfill.edge import candles, indicator_export, signed, telemetry, tradingview
 
 _OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OF_THE_API = {candles.PATH: ("GET",)}
@@ -100,6 +100,183 @@ _TEST: dict[str, Any] = {
         "200": _json("It is.", {"status": "ok", "message": "Webhook endpoint is ready", "timestamp": "2026-02-05T12:00:00.000Z"})
     },
 }
+_EVENT = {
+    "schema_version": "1.0.0",
+    "trade_id": "20251120_143000000_BULLISH",
+    "event_type": "ENTRY",
+    "event_timestamp": "2025-11-20T19:31:00Z",
+    "direction": "Bullish",
+    "entry_price": 20500.25,
+    "stop_loss": 20475.0,
+    "targets": {"tp1_price": 20525.25, "tp2_price": 20550.25, "tp3_price": 20575.25},
+    "setup": {"setup_family": "FVG_CORE", "setup_variant": "HTF_ALIGNED"},
+    "market_state": {"trend_regime": "Bullish", "trend_score": 0.8},
+}
+_LEGACY = {
+    "type": "ENTRY",
+    "signal_id": "20251114_140100000_BULLISH",
+    "bias": "Bullish",
+    "entry_price": 25238.25,
+    "sl_price": 25206.75,
+}
+_BATCH_OF_EVENTS = {
+    "event_type": "MFE_UPDATE_BATCH",
+    "timestamp": "2025-12-11T07:57:00",
+    "signals": [{"trade_id": "20251210_154300000_BEARISH", "be_mfe": 25.4, "no_be_mfe": 25.4, "mae_global_r": -0.69}],
+}
+
+
+def _token(header: str, setting: str) -> list[dict[str, Any]]:
+    """Where a door's token may stand."""
+    text = f"With {setting} set, the request must bring it here or there."
+    return [
+        {"name": header, "in": "header", "required": False, "description": text, "schema": {"type": "string"}},
+        {"name": "token", "in": "query", "required": False, "description": text, "schema": {"type": "string"}},
+    ]
+
+
+def _untold(description: str) -> dict[str, Any]:
+    return _json(description, {"success": False, "error": "…"})
+
+
+_TELEMETRY: dict[str, Any] = {
+    "tags": ["doors"],
+    "operationId": "telemetry_webhook",
+    "summary": "An indicator's telemetry",
+    "description": (
+        "What happened to a trade: a signal, an entry, its moves, its exit. Telemetry names a `schema_version`; legacy messages, "
+        "`attributes`, `automation_stage`, MFE_UPDATE_BATCH, UNIFIED_SNAPSHOT_V1 and HEARTBEAT are understood as well. The same "
+        "bytes are one event for good: a repeat is stored as a message and answered the same."
+    ),
+    "parameters": _token("X-Telemetry-Token", "TELEMETRY_TOKEN"),
+    "requestBody": _body(
+        "JSON, whatever the Content-Type says; at most 64 KiB.",
+        {
+            "telemetry": ("application/json", _EVENT),
+            "legacy": ("application/json", _LEGACY),
+            "batch": ("application/json", _BATCH_OF_EVENTS),
+        },
+    ),
+    "responses": {
+        "200": {
+            "description": "On disk.",
+            "content": {
+                "application/json": {
+                    "schema": {},
+                    "examples": {
+                        "telemetry": {
+                            "value": {
+                                "success": True,
+                                "message": "Telemetry event ENTRY processed",
+                                "trade_id": _EVENT["trade_id"],
+                                "event_type": "ENTRY",
+                                "schema_version": "1.0.0",
+                            }
+                        },
+                        "legacy": {"value": {"success": True, "message": "Legacy payload processed (existing handler)"}},
+                    },
+                }
+            },
+        },
+        "400": _untold("It can't be read, or does not say what happened to which trade; it is kept, and may be repaired."),
+        "401": _untold("The token is missing or wrong."),
+        "413": _untold("The body is too large."),
+        "503": _untold("Neither the database nor the spool could take the message: send it again."),
+    },
+}
+_EXPORTED = {"event_type": "INDICATOR_EXPORT_V2", "batch_number": 0, "signals_count": 2}
+_EXPORT: dict[str, Any] = {
+    "tags": ["doors"],
+    "operationId": "indicator_export",
+    "summary": "An indicator's tables in batches",
+    "description": (
+        "Each batch is stored as it came and imported into its ledger by a worker. The same content is one batch, however it is "
+        "written. An invalid envelope is stored too; the answer then has `is_valid` and `validation_error`. `batch_id` is null "
+        "while the database is away: the message is safe, and its batch is opened later."
+    ),
+    "parameters": _token("X-Indicator-Token", "INDICATOR_EXPORT_TOKEN"),
+    "requestBody": _body(
+        "JSON, whatever the Content-Type says; at most 256 KiB.",
+        {
+            "confirmed signals": (
+                "application/json",
+                {
+                    "event_type": "INDICATOR_EXPORT_V2",
+                    "batch_number": 0,
+                    "batch_size": 2,
+                    "total_signals": 300,
+                    "signals": [
+                        {
+                            "trade_id": "20251217_100000000_BULLISH",
+                            "triangle_time": 1765983600000,
+                            "direction": "Bullish",
+                            "entry": 21250.5,
+                        },
+                        {
+                            "trade_id": "20251217_110000000_BEARISH",
+                            "triangle_time": 1765987200000,
+                            "direction": "Bearish",
+                            "entry": 21240.0,
+                        },
+                    ],
+                },
+            ),
+            "all signals": (
+                "application/json",
+                {
+                    "event_type": "ALL_SIGNALS_EXPORT",
+                    "batch_number": 0,
+                    "batch_size": 1,
+                    "total_signals": 1,
+                    "signals": [
+                        {
+                            "trade_id": "20251217_100000000_BULLISH",
+                            "direction": "Bullish",
+                            "status": "CONFIRMED",
+                            "signal_time": 1765983600000,
+                            "confirmation_time": 1765983900000,
+                            "bars_to_confirm": 5,
+                            "htf_daily": "Bullish",
+                        }
+                    ],
+                },
+            ),
+        },
+    ),
+    "responses": {
+        "200": {
+            "description": "On disk.",
+            "content": {
+                "application/json": {
+                    "schema": {},
+                    "examples": {
+                        "new": {"value": {"status": "success", "batch_id": 123, **_EXPORTED}},
+                        "repeat": {"value": {"status": "duplicate", **_EXPORTED}},
+                        "invalid": {
+                            "value": {
+                                "status": "success",
+                                "batch_id": 124,
+                                "event_type": None,
+                                "batch_number": None,
+                                "signals_count": 0,
+                                "is_valid": False,
+                                "validation_error": "…",
+                            }
+                        },
+                    },
+                }
+            },
+        },
+        "400": _json("No JSON, or not all of it; it is kept.", {"status": "error", "message": "Invalid JSON"}),
+        "401": _json("The token is missing or wrong.", {"status": "error", "message": "…"}),
+        "413": _json("The body is too large.", {"status": "error", "message": "…"}),
+        "500": _json(
+            "Neither the database nor the spool could take the batch: send it again.",
+            {"status": "error", "message": "The batch could not be stored: send it again."},
+        ),
+        "503": _UNSTORABLE,
+    },
+}
 _CANDLE = {
     "symbol": "EURUSD",
     "timeframe": "M5",
@@ -170,6 +347,8 @@ PATHS: dict[str, dict[str, Any]] = {
     f"{tradingview.PREFIX}{{webhook_secret}}": {"post": _TRADINGVIEW},
     signed.PATH: {"post": _SIGNED},
     f"{signed.PATH}/test": {"get": _TEST},
+    telemetry.PATH: {"post": _TELEMETRY},
+    indicator_export.PATH: {"post": _EXPORT},
     candles.PATH: {"post": _CANDLES},
 }
 """The doors' part of the OpenAPI document."""

@@ -1,20 +1,22 @@
 """The alert doors without ASGI: most of what an acknowledgement costs the server's one thread would be the way through it.
 
-A plain alert (a POST to an alert door with a Content-Length within the limit) goes from the parser straight to its door, and the
+A plain alert (a POST to an alert door with a Content-Length of at most 64 KiB) goes from the parser straight to its door, and the
 door's answer straight to the socket: no task, no queue of events, one packet. Everything else, and whatever is pipelined behind a
 request in flight, takes uvicorn's ordinary way to the same doors.
 """
 
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookfill.edge.guard import GuardedProtocol
 from hookfill.edge.http import BodyIncomplete, Headers, Request
-from hookfill.edge.intake import ALERT_LIMIT
 from hookfill.edge.router import AlertDoor, Router, alert_door
 from hookfill.kernel.clock import utc_now
 
+MOST = HIGH_WATER_LIMIT
+"""The largest body that comes this way, in bytes: beyond, uvicorn stops reading until somebody asks for more."""
 _ANSWER = b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
 
 
@@ -97,7 +99,7 @@ class DoorProtocol(GuardedProtocol):
         # httptools refuses a length that is no number or stands beside chunks, and hands on no more than was announced.
         for name, value in self.headers:
             if name == b"content-length":
-                return door if len(value) <= 6 and int(value) <= ALERT_LIMIT else None
+                return door if len(value) <= 6 and int(value) <= MOST else None
         return None
 
     def on_message_complete(self) -> None:

@@ -44,7 +44,8 @@ class BodyIncomplete(HookfillError):
 class Request:
     """One request with its body read.
 
-    ``refusal`` is set when the body could not be read whole; ``body`` then holds what was kept of it.
+    ``refusal`` is set when the body could not be read whole; ``body`` then holds what was kept of it. ``query`` is what
+    stands behind the path's question mark.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Request:
     body: bytes
     received_at: datetime
     refusal: HookfillError | None = None
+    query: bytes = b""
 
     @property
     def content_type(self) -> str | None:
@@ -85,7 +87,8 @@ async def read_request(scope: Scope, receive: Receive, limit: int, keep: int | N
     except BodyIncomplete as error:
         body, refusal = error.received, error
     client = scope.get("client")
-    return Request(scope["path"], headers, client[0] if client else None, body, received_at, refusal)
+    query = scope.get("query_string", b"")
+    return Request(scope["path"], headers, client[0] if client else None, body, received_at, refusal, query)
 
 
 async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, keep: int) -> bytes:

@@ -1,9 +1,12 @@
 """From a request to a delivery: the steps that all doors share."""
 
 import asyncio
+import hmac
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +19,7 @@ from hookfill.edge.rate import RateLimit
 from hookfill.edge.room import Room
 from hookfill.edge.turns import Turns
 from hookfill.inbox.model import Delivery, Receipt
+from hookfill.inbox.repair import TRUSTED, repair
 from hookfill.inbox.spool import SpoolFull
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.clock import to_us
@@ -30,6 +34,7 @@ ALERT_LIMIT = 64 * 1024
 """Largest body of an alert, in bytes (the contracts' limit)."""
 CANDLES_ROOM = 16 * 1024 * 1024
 """How much of the candles door's bodies may be in memory at the same time, in bytes: two of the largest, dozens of usual ones."""
+T = TypeVar("T")
 _LOG = structlog.get_logger("hookfill.edge")
 
 
@@ -42,6 +47,9 @@ class Doors:
         hmac_secret: signs ``POST /webhook``; None leaves that door open.
         candles_key: the API key of the candles door.
         candles_pool: connections for storing candles, apart from the writer's, so that a large batch delays no alert.
+        exports_pool: connections for opening the batches that indicators export, when their messages are stored.
+        telemetry_token, export_token: what those doors ask for; None leaves them open.
+        auto_repair: malformed messages are repaired by the trusted rules as they come in.
         candle_keys: the API keys that may push candles too.
         candles_rate: how often each key may.
         candles_turns: batches that are stored at the same time; the others wait, so that PostgreSQL has time for alerts.
@@ -54,6 +62,10 @@ class Doors:
     hmac_secret: str | None
     candles_key: str
     candles_pool: asyncpg.Pool
+    exports_pool: asyncpg.Pool
+    telemetry_token: str | None = None
+    export_token: str | None = None
+    auto_repair: bool = False
     candle_keys: CandleKeys = field(default_factory=CandleKeys)
     candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
     candles_turns: Turns = field(default_factory=lambda: Turns(2))
@@ -66,8 +78,13 @@ class Doors:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def store(self, item: Delivery, answer: Answer, then: Callable[[Receipt], None]) -> None:
-        """Make a delivery durable, then answer through ``then``; what can't be stored is answered 503, so that it comes again."""
+    def store(
+        self, item: Delivery, answer: Answer, then: Callable[[Receipt], None], unstored: tuple[int, bytes] = (503, UNAVAILABLE)
+    ) -> None:
+        """Make a delivery durable, then answer through ``then``.
+
+        What can't be stored is answered with ``unstored``, status and body: a 5xx, so that it comes again.
+        """
 
         def done(outcome: Receipt | Exception) -> None:
             if isinstance(outcome, Receipt):
@@ -75,7 +92,7 @@ class Doors:
                 return
             if not isinstance(outcome, SpoolFull):
                 _LOG.error("delivery_not_stored", error=type(outcome).__name__, exc_info=outcome)
-            answer(503, UNAVAILABLE, RETRY)
+            answer(*unstored, RETRY)
 
         try:
             self.writer.put(item, done)
@@ -116,6 +133,38 @@ def delivery(doors: Doors, request: Request, door: str, account_id: UUID, strate
         content_type=request.content_type,
         strategy_id=strategy_id,
     )
+
+
+def has_token(request: Request, token: str | None, header: bytes) -> bool:
+    """Whether a request brings a door's token, in its header or as ``?token=…``; None: the door asks for none."""
+    if token is None:
+        return True
+    given = request.headers.get(header)
+    if given is None:
+        values = [value for name, _, value in (pair.partition(b"=") for pair in request.query.split(b"&")) if name == b"token"]
+        given = unquote_to_bytes(values[0].replace(b"+", b" ")) if values else b""
+    return hmac.compare_digest(given.strip(), token.encode())
+
+
+def mend(doors: Doors, item: Delivery, judge: Callable[[Delivery, bytes], T]) -> T | None:
+    """Let a door's judge read a malformed delivery as the trusted rules mend it, if that is so set (``AUTO_REPAIR``).
+
+    Args:
+        judge: marks a delivery with what it reads in a body: ``malformed``, or state, gate key and signal.
+
+    Returns:
+        What the judge has read; None: the delivery stays as malformed as it was.
+    """
+    if not doors.auto_repair or (mended := repair(item.body, TRUSTED)) is None:
+        return None
+    trial = replace(item, reason=None, error=None)
+    reading = judge(trial, mended.body)
+    if trial.state == "malformed":
+        return None
+    for name in ("state", "reason", "error", "gate_key", "seen_us", "signal"):
+        setattr(item, name, getattr(trial, name))
+    item.repaired_body, item.repaired_by = mended.body, mended.names
+    return reading
 
 
 def refuse(item: Delivery, state: str, reason: Reason, detail: str = "") -> Delivery:

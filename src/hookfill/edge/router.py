@@ -2,17 +2,36 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
-from hookfill.edge import candles, http, signed, tradingview
+from hookfill.edge import candles, http, indicator_export, signed, telemetry, tradingview
 from hookfill.edge.cors import with_cors
 from hookfill.edge.http import Answer, Receive, Request, Scope, Send
 from hookfill.edge.intake import ALERT_LIMIT, Doors
 from hookfill.kernel.clock import utc_now
 
-AlertDoor = Callable[[Doors, Request, Answer], None]
-"""Takes a request whose body has been read; answers when what it holds is durable."""
+
+@dataclass(frozen=True, slots=True)
+class AlertDoor:
+    """A door where TradingView pushes.
+
+    Attributes:
+        handle: takes a request whose body has been read; answers when what it holds is durable.
+        limit: the largest body, in bytes.
+    """
+
+    handle: Callable[[Doors, Request, Answer], None]
+    limit: int = ALERT_LIMIT
+
+
+_TRADINGVIEW = AlertDoor(tradingview.handle)
+_ALERT_DOORS = {
+    signed.PATH: AlertDoor(signed.handle),
+    telemetry.PATH: AlertDoor(telemetry.handle),
+    indicator_export.PATH: AlertDoor(indicator_export.handle, indicator_export.LIMIT),
+}
 Handler = Callable[[Doors, Scope, Receive, Send], Awaitable[None]]
 _LOG = structlog.get_logger("hookfill.edge")
 
@@ -38,7 +57,7 @@ class Router:
         if door is None:
             await self._for_pages(scope, receive, send)
             return
-        request = await http.read_request(scope, receive, ALERT_LIMIT)
+        request = await http.read_request(scope, receive, door.limit)
         answered: asyncio.Future[tuple[int, bytes, http.Headers]] = asyncio.get_running_loop().create_future()
         self.open(door, request, lambda *answer: answered.set_result(answer))
         await http.respond(send, *await answered)
@@ -46,9 +65,9 @@ class Router:
     def open(self, door: AlertDoor, request: Request, answer: Answer) -> None:
         """Let an alert door serve a request; should it fail by a defect of ours, the sender is told to send again."""
         try:
-            door(self._doors, request, answer)
+            door.handle(self._doors, request, answer)
         except Exception as error:
-            _log_failure(door.__module__, error)
+            _log_failure(door.handle.__module__, error)
             answer(503, http.UNAVAILABLE, http.RETRY)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +90,8 @@ def _log_failure(door: str, error: Exception) -> None:
 def alert_door(path: str) -> AlertDoor | None:
     """The door that takes alerts posted to a path."""
     if path.startswith(tradingview.PREFIX):
-        return tradingview.handle
-    return signed.handle if path == signed.PATH else None
+        return _TRADINGVIEW
+    return _ALERT_DOORS.get(path)
 
 
 def _other_door(scope: Scope) -> Handler | None:

@@ -4,8 +4,9 @@ import hmac
 import time
 
 from hookfill.edge import http
-from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread
+from hookfill.edge.intake import Doors, delivery, mend, refuse, refuse_unread
 from hookfill.inbox.model import Delivery, NewSignal, Receipt
+from hookfill.inbox.repair import TRUSTED, repair
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason, explain
 from hookfill.kernel.strict_json import StrictJsonError, loads
@@ -24,29 +25,55 @@ def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
     """Serve one delivery."""
     started = time.perf_counter()
     destination = doors.secrets.signed_door
-    payload, broken = _payload(request)
-    outcome = parse_signed(payload) if broken is None else ()
+    payload, broken = _payload(request.body) if request.refusal is None else (None, None)
     item = delivery(doors, request, DOOR, destination.account_id, destination.strategy_id)
     if request.refusal is not None:
         _refuse(doors, refuse_unread(item, request), answer, 413 if not request.body else 400, close=True)
-    elif not _is_authentic(doors.hmac_secret, request, payload):
+    elif not _is_authentic(doors.hmac_secret, request, payload if broken is None else _mended_payload(doors, request)):
         _refuse(doors, refuse(item, "refused", Reason.SIGNATURE_INVALID), answer, 401)
-    elif broken is not None:
-        reason = Reason.JSON_INVALID if request.body else Reason.BODY_EMPTY
-        _refuse(doors, refuse(item, "malformed", reason, str(broken)), answer, 400)
-    elif isinstance(outcome, Alert):
-        _accept(doors, item, outcome, answer, started)
     else:
-        _refuse(doors, refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome)), answer, 400, outcome)
+        errors = _judge(item, payload, broken)
+        if errors is not None:
+            mend(doors, item, judge)
+        if item.signal is None:
+            _refuse(doors, item, answer, 400, errors or ())
+        else:
+            _accept(doors, item, answer, started)
 
 
-def _payload(request: http.Request) -> tuple[object, StrictJsonError | None]:
-    if request.refusal is not None:
-        return None, None
+def judge(item: Delivery, body: bytes) -> tuple[FieldError, ...] | None:
+    """Read a body on behalf of a delivery that is known to be authentic, and mark this accordingly.
+
+    Returns:
+        None for an alert; else which fields can't be used, of which there are none where the body can't be read at all.
+    """
+    return _judge(item, *_payload(body))
+
+
+def _judge(item: Delivery, payload: object, broken: StrictJsonError | None) -> tuple[FieldError, ...] | None:
+    if broken is not None:
+        refuse(item, "malformed", Reason.JSON_INVALID if item.body else Reason.BODY_EMPTY, str(broken))
+        return ()
+    outcome = parse_signed(payload)
+    if not isinstance(outcome, Alert):
+        refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome))
+        return outcome
+    item.state, item.gate_key = "processed", signed_key(outcome)
+    item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
+    return None
+
+
+def _payload(body: bytes) -> tuple[object, StrictJsonError | None]:
     try:
-        return loads(request.body), None
+        return loads(body), None
     except StrictJsonError as error:
         return None, error
+
+
+def _mended_payload(doors: Doors, request: http.Request) -> object:
+    """A broken body as it would be mended: the secret in it is what shows whether it may come in."""
+    mended = repair(request.body, TRUSTED) if doors.auto_repair else None
+    return None if mended is None else _payload(mended.body)[0]
 
 
 def _is_authentic(hmac_secret: str | None, request: http.Request, payload: object) -> bool:
@@ -61,9 +88,9 @@ def _is_authentic(hmac_secret: str | None, request: http.Request, payload: objec
     return isinstance(secret, str) and hmac.compare_digest(secret.encode(), hmac_secret.encode())
 
 
-def _accept(doors: Doors, item: Delivery, alert: Alert, answer: http.Answer, started: float) -> None:
-    item.gate_key = signed_key(alert)
-    signal = item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
+def _accept(doors: Doors, item: Delivery, answer: http.Answer, started: float) -> None:
+    signal = item.signal
+    assert signal is not None
 
     def tell(receipt: Receipt) -> None:
         content: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}

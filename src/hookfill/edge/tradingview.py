@@ -12,7 +12,7 @@ import structlog
 
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
-from hookfill.edge.intake import Doors, delivery, refuse, refuse_unread
+from hookfill.edge.intake import Doors, delivery, mend, refuse, refuse_unread
 from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
@@ -67,23 +67,30 @@ def _item(doors: Doors, request: http.Request, destination: Destination) -> Deli
     if request.refusal is not None:
         refuse_unread(item, request)
     else:
-        key = _key(destination, request.body)
-        if isinstance(key, Malformed):
-            refuse(item, "malformed", key.reason, key.detail)
-        else:
-            item.gate_key = key
-            item.signal = NewSignal(new_id())
+        judge(item, request.body)
+        if item.state == "malformed":
+            mend(doors, item, judge)
     return item
+
+
+def judge(item: Delivery, body: bytes) -> None:
+    """Read a body on behalf of a strategy's delivery and mark this accordingly. Never raises."""
+    assert item.strategy_id is not None
+    key = _key(item.strategy_id, body)
+    if isinstance(key, Malformed):
+        refuse(item, "malformed", key.reason, key.detail)
+    else:
+        item.state, item.gate_key, item.signal = "processed", key, NewSignal(new_id())
 
 
 def _answer_ok(request: http.Request, answer: http.Answer) -> None:
     answer(200, _ANSWER, () if request.refusal is None else http.CLOSE)
 
 
-def _key(destination: Destination, body: bytes) -> bytes | Malformed:
+def _key(strategy_id: UUID, body: bytes) -> bytes | Malformed:
     """The gate's key; should reading the body fail by a defect of ours, the message is still kept."""
     try:
-        return alert_key(destination.strategy_id, body)
+        return alert_key(strategy_id, body)
     except Exception:
         _LOG.exception("alert_not_read")
         return Malformed(Reason.PAYLOAD_INVALID, "reading it failed by a defect of Hookfill's: please report it")

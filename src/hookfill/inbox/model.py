@@ -28,6 +28,8 @@ class Delivery:
         gate_key: what makes it the same as another delivery of its account; None lets it pass unchecked.
         seen_us: ``as_of`` in microseconds since the epoch, for the gate.
         is_decoy: it takes as long as any other and is not stored.
+        repaired_body: what is read in place of ``body``, which stays as it came.
+        repaired_by: the names of the rules that repaired it, in order.
     """
 
     account_id: UUID
@@ -47,6 +49,8 @@ class Delivery:
     gate_key: bytes | None = None
     signal: NewSignal | None = None
     is_decoy: bool = False
+    repaired_body: bytes | None = None
+    repaired_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@
 -- (its batch was committed but the answer got lost) changes nothing.
 WITH incoming AS (
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers, decode(body, 'base64') AS body, received_at,
-           as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant
+           as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant,
+           decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
-        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text
+        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, repaired_body text, repaired_by text
     )
 ), held AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
@@ -31,11 +32,11 @@ WITH incoming AS (
 ), stored AS (
     INSERT INTO messages (
         account_id, message_id, strategy_id, door, source, content_type, headers, body, received_at, as_of, state, reason, error,
-        signal_id
+        signal_id, repaired_body, repaired_by
     )
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb, body, received_at, as_of,
            CASE WHEN is_fresh THEN state ELSE 'duplicate' END, reason, error,
-           CASE WHEN is_fresh THEN signal_id ELSE first_signal_id END
+           CASE WHEN is_fresh THEN signal_id ELSE first_signal_id END, repaired_body, repaired_by
     FROM judged
     ON CONFLICT (account_id, message_id) DO NOTHING
 ), signalled AS (
@@ -59,16 +60,17 @@ SELECT key FROM gate WHERE account_id = :account_id::uuid AND key = ANY (:keys::
 WITH incoming AS (
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb AS headers, decode(body, 'base64') AS body,
            received_at, as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id,
-           variant
+           variant, decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
-        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text
+        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, repaired_body text, repaired_by text
     )
 )
 SELECT max(pg_logical_emit_message(true, 'hookfill', record))
 FROM incoming, LATERAL (
-    SELECT body || convert_to(concat(account_id, message_id, strategy_id, door, source, content_type, headers, received_at), 'UTF8')
+    SELECT body || coalesce(repaired_body, '')
+           || convert_to(concat(account_id, message_id, strategy_id, door, source, content_type, headers, received_at, repaired_by), 'UTF8')
     UNION ALL SELECT gate_key || convert_to(concat(account_id, seen_us, message_id, signal_id), 'UTF8')
     UNION ALL SELECT convert_to(concat(account_id, signal_id, message_id, strategy_id, door, source, state, as_of), 'UTF8')
     WHERE signal_id IS NOT NULL
@@ -79,8 +81,8 @@ FROM incoming, LATERAL (
 -- name: skip_flush!
 SET synchronous_commit TO off;
 
--- name: wake_desk!
-SELECT pg_notify('hookfill_signals', '');
+-- name: wake!
+SELECT pg_notify(channel, '') FROM unnest(:channels::text[]) AS channel;
 
 -- name: advance_simulated_clock!
 INSERT INTO simulated_clock (now_at) VALUES (:now_at::timestamptz)

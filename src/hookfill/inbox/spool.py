@@ -115,6 +115,8 @@ def _to_json(delivery: Delivery) -> dict[str, Any]:
     entry = asdict(delivery)
     entry["body"] = base64.b64encode(delivery.body).decode()
     entry["gate_key"] = delivery.gate_key.hex() if delivery.gate_key is not None else None
+    if delivery.repaired_body is not None:
+        entry["repaired_body"] = base64.b64encode(delivery.repaired_body).decode()
     return entry
 
 
@@ -122,6 +124,8 @@ def _from_json(entry: dict[str, Any]) -> Delivery:
     signal = entry.pop("signal")
     entry["body"] = base64.b64decode(entry["body"])
     entry["gate_key"] = bytes.fromhex(entry["gate_key"]) if entry["gate_key"] is not None else None
+    if entry.get("repaired_body") is not None:  # batches of older servers have none
+        entry["repaired_body"] = base64.b64decode(entry["repaired_body"])
     for name in ("received_at", "as_of"):
         entry[name] = datetime.fromisoformat(entry[name])
     for name in ("account_id", "message_id", "strategy_id"):

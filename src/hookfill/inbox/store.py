@@ -1,7 +1,7 @@
 """Runs the inbox's statements."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,10 @@ from hookfill.postgres.sql import load
 
 SQL = load(__package__)
 WINDOW_US = WINDOW_SECONDS * 1_000_000
+DESK_CHANNEL = "hookfill_signals"
+"""Where workers hear of pending signals."""
+JOURNAL_CHANNEL = "hookfill_journal"
+"""Where workers hear of messages that are stored and wait to be read."""
 
 
 def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict[str, Any]]:
@@ -44,6 +48,9 @@ def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict
             row["error"] = delivery.error
         if delivery.gate_key is not None:
             row["gate_key"] = delivery.gate_key.hex()
+        if delivery.repaired_body is not None:
+            row["repaired_body"] = b64encode(delivery.repaired_body).decode()
+            row["repaired_by"] = delivery.repaired_by
         signal = delivery.signal
         if signal is not None:
             row["signal_id"] = signal.signal_id
@@ -101,9 +108,18 @@ async def skip_flush(connection: asyncpg.Connection) -> None:
     await connection.execute(SQL.skip_flush.sql)
 
 
+async def wake(connection: asyncpg.Connection, channels: Collection[str]) -> None:
+    """Tell workers that there is something for them: a hint; their poll is the truth.
+
+    Args:
+        channels: ``DESK_CHANNEL``, ``JOURNAL_CHANNEL``.
+    """
+    await connection.execute(SQL.wake.sql, list(channels))
+
+
 async def wake_desk(connection: asyncpg.Connection) -> None:
-    """Tell workers that there are pending signals: a hint; their poll is the truth."""
-    await connection.execute(SQL.wake_desk.sql)
+    """Tell workers that there are pending signals."""
+    await wake(connection, [DESK_CHANNEL])
 
 
 async def advance_simulated_clock(connection: asyncpg.Connection, now: datetime) -> None:

@@ -25,7 +25,7 @@ from hookfill.postgres.pool import DATABASE_ERRORS
 ANSWER_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 NOTIFY_SECONDS = 0.005
-"""The shortest time between two notifications of the desk: the first goes out at once, a burst costs few."""
+"""The shortest time between two notifications: the first goes out at once, a burst costs few."""
 MAX_BATCH = 500
 MAX_WAITING = 50_000
 _DECOY = Receipt(fresh=True, signal_id=None)
@@ -140,6 +140,8 @@ def _as_malformed(delivery: Delivery, error: Exception) -> Delivery:
         error=f"The database can't hold what was read from this message: {error}",
         gate_key=None,
         signal=None,
+        repaired_body=None,
+        repaired_by=None,
     )
 
 
@@ -163,6 +165,7 @@ class Writer:
         self._spool_lock = asyncio.Lock()
         self._lanes = [_Lane(self) for _ in range(lanes)]
         self._stored = asyncio.Event()
+        self._to_wake: set[str] = set()
         self._resume = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._in_flight = 0
@@ -174,7 +177,7 @@ class Writer:
         if self.is_spooling:
             self._resume.set()
         self._tasks = [asyncio.create_task(lane.run()) for lane in self._lanes]
-        self._tasks += [asyncio.create_task(self._notify_desk()), asyncio.create_task(self._empty_spool())]
+        self._tasks += [asyncio.create_task(self._notify()), asyncio.create_task(self._empty_spool())]
 
     async def stop(self) -> None:
         """Answer what is in flight, then stop."""
@@ -228,8 +231,13 @@ class Writer:
         return await future
 
     def note_stored(self, deliveries: Sequence[Delivery]) -> None:
-        """Remember to wake the desk when some of the deliveries are pending signals."""
-        if any(delivery.signal is not None for delivery in deliveries):
+        """Remember to wake whoever goes on with what is stored now: pending signals, and messages that are to be read."""
+        for delivery in deliveries:
+            if delivery.signal is not None:
+                self._to_wake.add(store.DESK_CHANNEL)
+            elif delivery.state == "received":
+                self._to_wake.add(store.JOURNAL_CHANNEL)
+        if self._to_wake:
             self._stored.set()
 
     def start_spooling(self, error: Exception) -> None:
@@ -287,20 +295,21 @@ class Writer:
             raise
         return connection
 
-    async def _notify_desk(self) -> None:
+    async def _notify(self) -> None:
         """One NOTIFY for all that was stored since the last: notifying inside each commit would make commits queue up."""
         connection: asyncpg.Connection | None = None
         try:
             while True:
                 await self._stored.wait()
                 self._stored.clear()
+                channels, self._to_wake = self._to_wake, set()
                 try:
                     connection = connection or await self._connect_to_notify()
                     async with asyncio.timeout(ANSWER_SECONDS):
-                        await store.wake_desk(connection)
+                        await store.wake(connection, channels)
                     await asyncio.sleep(NOTIFY_SECONDS)
                 except DATABASE_ERRORS as error:
-                    _LOG.warning("desk_not_notified", error=f"{type(error).__name__}: {error}")
+                    _LOG.warning("workers_not_notified", error=f"{type(error).__name__}: {error}")
                     _drop(connection)
                     connection = None
         finally:

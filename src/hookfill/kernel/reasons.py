@@ -20,7 +20,7 @@ class Reason(StrEnum):
     PAYLOAD_INVALID = "payload_invalid"
     SIGNATURE_INVALID = "signature_invalid"
     API_KEY_INVALID = "api_key_invalid"
-    TOKEN_INVALID = "token_invalid"
+    TOKEN_INVALID = "token_invalid"  # noqa: S105 - the code of a reason
     # Alerts that can be read but not used.
     ALERT_NOT_OBJECT = "alert_not_object"
     TEXT_UNUSABLE = "text_unusable"
@@ -113,7 +113,8 @@ MEANINGS: dict[Reason, Meaning] = {
         "The API key is missing or wrong.", "Send the key that `hookfill token` shows, or an API key with the scope candles."
     ),
     Reason.TOKEN_INVALID: Meaning(
-        "The door's token is missing or wrong.", "Put ?token=… behind the URL, with what TELEMETRY_TOKEN or INDICATOR_EXPORT_TOKEN is set to."
+        "The door's token is missing or wrong.",
+        "Put ?token=… behind the URL, with what TELEMETRY_TOKEN or INDICATOR_EXPORT_TOKEN is set to.",
     ),
     Reason.ALERT_NOT_OBJECT: Meaning("The alert is JSON but no object.", 'Send an object such as {"symbol": …, "action": …}.'),
     Reason.TEXT_UNUSABLE: Meaning("The alert's text names no action and symbol.", "Write, for example, `buy EURUSD 0.1`."),
