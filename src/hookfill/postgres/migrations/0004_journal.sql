@@ -233,7 +233,9 @@ BEGIN
     EXECUTE format('GRANT SELECT ON %I TO authenticated', name);
 END $$;
 
-SELECT hookfill_make_private(name) FROM unnest(ARRAY['automated_signals', 'journals', 'trade_states']) AS name;
+DO $$ BEGIN
+    PERFORM hookfill_make_private(name) FROM unnest(ARRAY['automated_signals', 'journals', 'trade_states']) AS name; -- as a SELECT its empty rows would be printed
+END $$;
 
 -- Adopted rows have no account: they are the owner's.
 CREATE POLICY adopted ON automated_signals FOR SELECT TO authenticated USING (

@@ -122,9 +122,11 @@ COMMENT ON COLUMN all_signals_ledger.signal_date IS 'of signal_time in New York'
 COMMENT ON COLUMN all_signals_ledger.batch_id IS 'the newest batch that told of the trade; received_at is that batch''s, row_index its row there';
 COMMENT ON COLUMN all_signals_ledger.sources IS 'of fields that another telling brought: [received (microseconds since 1970), batch_id, row_index]';
 
-SELECT hookfill_make_private(name) FROM unnest(ARRAY[
+DO $$ BEGIN
+    PERFORM hookfill_make_private(name) FROM unnest(ARRAY[
     'indicator_export_batches', 'indicator_export_deliveries', 'export_ledgers', 'confirmed_signals_ledger', 'all_signals_ledger'
-]) AS name;
+]) AS name; -- as a SELECT its empty rows would be printed
+END $$;
 -- An import that a person asks for runs as that person.
 GRANT INSERT, UPDATE ON export_ledgers, confirmed_signals_ledger, all_signals_ledger TO authenticated;
 GRANT UPDATE (imported_at, import_result, import_attempts, import_error) ON indicator_export_batches TO authenticated;
