@@ -1,7 +1,7 @@
 """Opens what waits, notes repeats and imports batches, for one account at a time under the lock of its ledgers.
 
-``find`` and ``work`` are what the worker's loop calls. Work goes in bounded portions, each a transaction of its own; one that fails
-is done again one by one, and what fails alone is counted against itself until it is left to a person.
+Work goes in bounded portions, each a transaction of its own; one that fails is done again one by one, and what fails alone is
+counted against itself until it is left to a person.
 """
 
 import traceback
@@ -21,13 +21,27 @@ from hookfill.exports.store import (
     note_repeats,
     open_messages,
 )
-from hookfill.ops.loop import UNREACHABLE
+from hookfill.ops.loop import UNREACHABLE, Loop
 
+CHANNEL = "hookfill_journal"
+LONGEST_TRACE = 4000
 MOST_MESSAGES = 200
 MOST_BATCHES = 500
 MOST_SIGNALS = 5_000
 """Rows of a transaction, beside those of its first batch."""
+NOBODYS_FAULT = (
+    *UNREACHABLE,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+)
+"""What comes of the database's state and not of a batch: it is tried again, and not counted against any."""
 _LOG = structlog.get_logger("hookfill.exports")
+
+
+def exports_loop(pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> Loop:
+    """The loop that keeps all ledgers current; ``connect`` makes the connection that listens."""
+    return Loop("exports", pool, connect, CHANNEL, find, work)
 
 
 async def find(connection: asyncpg.Connection) -> set[UUID]:
@@ -57,39 +71,44 @@ class _Chore:
 
 async def _portion(connection: asyncpg.Connection, account_id: UUID, chore: _Chore) -> bool:
     try:
-        return await _attempt(connection, account_id, chore, chore.most)
-    except UNREACHABLE:
+        async with connection.transaction():
+            rows = await _locked(connection, account_id, chore)
+            if rows:
+                await chore.do(connection, account_id, rows)
+        return bool(rows)
+    except NOBODYS_FAULT:
         raise
     except Exception as error:
         _LOG.error("exports_failed", chore=chore.name, account_id=str(account_id), error=f"{type(error).__name__}: {error}")
-    return await _one(connection, account_id, chore)
+    return await _one_by_one(connection, account_id, chore)
 
 
-async def _attempt(connection: asyncpg.Connection, account_id: UUID, chore: _Chore, most: int) -> bool:
+async def _locked(connection: asyncpg.Connection, account_id: UUID, chore: _Chore) -> list[asyncpg.Record]:
+    """What waits, with the account's ledgers locked; nothing when somebody else has them."""
+    if not await lock_ledgers(connection, account_id, wait=False):
+        return []
+    return await chore.waiting(connection, account_id, chore.most)
+
+
+async def _one_by_one(connection: asyncpg.Connection, account_id: UUID, chore: _Chore) -> bool:
+    """Each by itself, so that one that fails keeps no other from going on."""
     async with connection.transaction():
-        if not await lock_ledgers(connection, account_id, wait=False):
-            return False
-        rows = await chore.waiting(connection, account_id, most)
-        if rows:
-            await chore.do(connection, account_id, rows)
+        rows = await _locked(connection, account_id, chore)
+        for row in rows:
+            try:
+                async with connection.transaction():
+                    await chore.do(connection, account_id, [row])
+            except NOBODYS_FAULT:
+                raise
+            except Exception as error:
+                await chore.blame(connection, account_id, row, _trace(error))
     return bool(rows)
 
 
-async def _one(connection: asyncpg.Connection, account_id: UUID, chore: _Chore) -> bool:
-    """The first one alone; when it fails it is blamed, and the others have their turn sooner or later."""
-    async with connection.transaction():
-        if not await lock_ledgers(connection, account_id, wait=False):
-            return False
-        rows = await chore.waiting(connection, account_id, 1)
-        try:
-            async with connection.transaction():
-                await chore.do(connection, account_id, rows[:1])
-        except UNREACHABLE:
-            raise
-        except Exception:
-            for row in rows[:1]:
-                await chore.blame(connection, account_id, row, traceback.format_exc())
-    return bool(rows)
+def _trace(error: Exception) -> str:
+    """The end of an error's traceback, as text that the database can hold."""
+    text = "".join(traceback.format_exception(error))
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[-LONGEST_TRACE:]
 
 
 async def _waiting_messages(connection: asyncpg.Connection, account_id: UUID, most: int) -> list[asyncpg.Record]:
