@@ -5,7 +5,8 @@ The rules, in plain words. Any script that has a trade's events can follow them:
 - The trade ended at its earliest explicit exit (EXIT_BREAK_EVEN, EXIT_STOP_LOSS, EXIT_TAKE_PROFIT), by event time. Indicators
   tell a stop that was hit within the bar as a return to the entry and as a stop at once. Of such exits at one moment it is
   EXIT_BREAK_EVEN if +1R was touched by then (BE_TRIGGERED or ``be_triggered`` was told, or a move of 1 or more), for the entry
-  then comes before the stop; else EXIT_STOP_LOSS: without +1R there is no return to the entry. A target comes last.
+  then comes before the stop; else EXIT_STOP_LOSS: without +1R there is no return to the entry. A target comes last. Of several
+  tellings of one exit at one moment the one with the greatest final move counts.
 - A trade with an exit is COMPLETED, and stays so. One that was told to be CANCELLED is CANCELLED whatever else is told, unless
   its exit is not later than that. Else BE_PROTECTED if break-even was triggered; else ACTIVE if anything was told that only an
   entered trade has (also if its ENTRY was lost); else PENDING.

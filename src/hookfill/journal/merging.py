@@ -42,6 +42,7 @@ _DESCRIBING = ("direction", "symbol", "timeframe", "entry_price", "stop_loss", "
 _TABLES = ("targets", "setup", "market_state")
 _NUMBERS = frozenset({"entry_price", "stop_loss", "risk_distance", "position_size", "current_price", "current_mfe"})
 _PLACES_OF_KEY = 8
+_NO_MOVE = Decimal("-Infinity")
 
 
 class Word(NamedTuple):
@@ -54,7 +55,7 @@ class Word(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """An explicit exit of one kind, the earliest of its kind.
+    """An explicit exit of one kind: the earliest of its kind; of several at one moment the one that tells the greatest move.
 
     ``final_mfe`` is the move that it tells as the trade's last, ``mfe`` the one that it tells beside it.
     """
@@ -225,9 +226,22 @@ def _earliest_of_each(one: Mapping[EventType, Ending], other: Mapping[EventType,
     exits = dict(one)
     for kind, ending in other.items():
         known = exits.get(kind)
-        if known is None or ending[:2] < known[:2]:
+        if known is None or _comes_before(ending, known):
             exits[kind] = ending
     return exits
+
+
+def _comes_before(one: Ending, other: Ending) -> bool:
+    """Whether of two exits of one kind the first is the one that counts."""
+    if one.at != other.at:
+        return one.at < other.at
+    move, other_move = _final(one), _final(other)
+    return move > other_move if move != other_move else one.key < other.key
+
+
+def _final(ending: Ending) -> Decimal:
+    told = ending.final_mfe if ending.final_mfe is not None else ending.mfe
+    return _NO_MOVE if told is None else told
 
 
 def _ranking(one: Mapping[str, Word], other: Mapping[str, Word]) -> Mapping[str, Word]:
@@ -275,8 +289,8 @@ def dump(trade: Trade) -> dict[str, Any]:
         "is_entered": trade.is_entered,
         "times": {name: to_us(at) for name in _TIMES if (at := getattr(trade, name)) is not None},
         "exits": {
-            kind.value: [to_us(ending.at), ending.key, _text(ending.price), ending.reason, _text(ending.final_mfe), _text(ending.mfe)]
-            for kind, ending in trade.exits.items()
+            kind.value: [to_us(end.at), end.key, _text(end.price), end.reason, _text(end.final_mfe), _text(end.mfe)]
+            for kind, end in trade.exits.items()
         },
         "words": {
             name: [word.rank, to_us(word.at), word.key, str(word.value) if name in _NUMBERS else word.value]
