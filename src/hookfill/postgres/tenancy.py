@@ -40,6 +40,7 @@ TENANT_TABLES = frozenset(
         "automated_signals",
         "journals",
         "trade_states",
+        "journal_days",
         "indicator_export_batches",
         "indicator_export_deliveries",
         "export_ledgers",
