@@ -14,7 +14,7 @@ from hookfill.home import Home
 from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres.model import Database
 from hookfill.settings import Mode, Settings
-from support.database import value
+from support.database import value, wait_until
 from support.people import PASSWORD, SUPABASE_SECRET, bearer, foreign_claims, sign
 from support.server import Server
 
@@ -26,8 +26,9 @@ def test_the_first_user_in_production_and_a_restart(home: Path, database: Databa
     ada = {"email": "ada@example.com", "password": PASSWORD}
     with Server(home, database_url=database.url, role="api", **PRODUCTION) as server:
         token = (home / "setup-token").read_text(encoding="utf-8")
+        # It listens before it says so.
+        wait_until(lambda: f"setup_token {token}" in server.output(), "the first user is told what to do")
         assert "hookfill users create EMAIL --owner" in server.output()
-        assert f"setup_token {token}" in server.output()
         for path in ("setup-token", "jwt-secret"):
             assert (home / path).stat().st_mode & 0o777 == 0o600
         register = f"{server.url}/api/v1/auth/register"
@@ -37,6 +38,7 @@ def test_the_first_user_in_production_and_a_restart(home: Path, database: Databa
         said = server.output()
         assert server.stop() == 0
     with Server(home, database_url=database.url, role="api", **PRODUCTION) as server:
+        wait_until(lambda: str(home) in server.output(), "it has said that it is ready")
         assert "setup_token" not in server.output()
         assert "users create" not in server.output()
         assert not (home / "setup-token").exists()

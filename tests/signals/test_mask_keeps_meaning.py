@@ -30,7 +30,9 @@ def test_of_every_dialect(body: bytes) -> None:
     assert parse_alert(mask_secrets(body)) == parse_alert(body)
 
 
-values = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=12) | st.lists(st.integers(0, 9), max_size=2)
+# No JSON may hold NUL or half of a surrogate pair: such an alert is refused as it came, and is never read from what is stored.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+values = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts | st.lists(st.integers(0, 9), max_size=2)
 
 
 @given(st.dictionaries(st.sampled_from(SECRET_KEYS), values), st.sampled_from(["buy", "sell", "close"]), st.booleans())
