@@ -57,6 +57,11 @@ def test_telemetry() -> None:
     assert event.market_state == {"trend_regime": "Bullish", "trend_score": Decimal("0.8")}
 
 
+@pytest.mark.parametrize(("told", "version"), [("1.0.0", "1.0.0"), (1, "1"), (1.1, "1.1"), (None, None), ("", None), ([], None)])
+def test_a_version_makes_it_telemetry(told: object, version: str | None) -> None:
+    assert read(raw(TELEMETRY | {"schema_version": told})).schema_version == version
+
+
 def test_telemetry_of_both_trades() -> None:
     event = one(EXIT)
     assert (event.be_mfe, event.no_be_mfe, event.mae) == (Decimal("1.2361111111"), Decimal("2.4861111111"), Decimal("-0.93"))

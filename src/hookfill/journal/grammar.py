@@ -31,6 +31,7 @@ from hookfill.journal.members import (
 from hookfill.journal.model import FINAL_EXITS, Beat, Event, EventType, Reading, Skipped
 from hookfill.journal.sessions import direction_named, session_named, signal_time
 from hookfill.kernel import strict_json
+from hookfill.kernel.money import plain
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.strict_json import StrictJsonError
 
@@ -128,6 +129,10 @@ def _kind(told: Told) -> tuple[str, str]:
 
 
 def _version(told: Told) -> str | None:
+    """The telemetry's version, also where it is told as a number; None: the message is of an older format."""
+    version = told.get("schema_version")
+    if type(version) is Decimal:
+        return plain(version)[:_LONGEST_VERSION]
     return short_text(told, "schema_version", _LONGEST_VERSION)
 
 

@@ -132,7 +132,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.TRADE_ID_INVALID: Meaning("The trade's id is too long.", "Use at most 100 characters."),
     Reason.EVENT_TYPE_MISSING: Meaning("The telemetry does not say what happened.", "Add event_type, such as ENTRY."),
     Reason.EVENT_TYPE_UNKNOWN: Meaning(
-        "What the telemetry says happened is not known.", "Use one of the event types that the guide to the journal lists."
+        "What the telemetry says happened is not known.", "Send one of the event types that the error names."
     ),
     Reason.EXIT_REASON_UNKNOWN: Meaning(
         "The trade ended, but how is not told.", "Add exit_reason: break_even, stop_loss or take_profit."
