@@ -16,7 +16,8 @@ from hookfill.cli.import_candles import import_candles
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from hookfill.edge.alert_log import LoggedAlert, Target
+    from hookfill.edge.alert_log import Target
+    from hookfill.inbox.alert_log import LoggedAlert
 
 app = typer.Typer(help="Import history from files.", no_args_is_help=True, rich_markup_mode=None)
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)]
@@ -85,7 +86,8 @@ class _Alerts:
 
 async def _import_alerts(home: Path | None, file: Path, strategy: str, *, quiet: bool) -> _Alerts:
     from hookfill.cli.strategies import strategy_named
-    from hookfill.edge.alert_log import BadRow, Target, in_order, read_alert_log
+    from hookfill.edge.alert_log import Target
+    from hookfill.inbox.alert_log import BadRow, in_order, read_alert_log
 
     result = _Alerts()
     async with session(home) as at:

@@ -11,6 +11,7 @@ from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
 from hookfill.cli.doctor import doctor
 from hookfill.cli.reading import messages, status, story
+from hookfill.cli.reconcile import reconcile
 from hookfill.cli.send import send
 from hookfill.cli.serve import serve
 from hookfill.cli.token import migrate, token
@@ -43,6 +44,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(imports.app, name="import")
 app.add_typer(exports.app, name="export")
 app.add_typer(agent.app, name="agent")
+app.command()(reconcile)
 app.command()(resume)
 app.command()(token)
 app.command()(migrate)
