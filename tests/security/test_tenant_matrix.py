@@ -10,7 +10,7 @@ import pytest
 from hookfill.postgres.tenancy import TENANT_TABLES
 from support.house import CANDLES_KEY, TOKEN, House
 from support.people import bearer
-from support.routes import KINDS, PUBLIC, Route, combinations, routes
+from support.routes import KINDS, NUMBERS, PUBLIC, Route, combinations, routes
 from support.tenants import Tenant, furnish, make_tenant
 
 TOLD_BY_TIME = ("last_used_at", "heartbeat_at")
@@ -18,6 +18,7 @@ TOLD_BY_TIME = ("last_used_at", "heartbeat_at")
 EVERYBODYS = ("/api/v1/auth/me", "/api/v1/candles", "/api/v1/quotes")
 """What a key that is only for candles may read."""
 MISSING = str(UUID(int=0x019C9D2E7A317D439C553F0F6B1F2A10))
+MISSING_NUMBER = str((1 << 63) - 1)
 
 
 @pytest.fixture
@@ -47,7 +48,12 @@ async def send(house: House, route: Route, headers: Mapping[str, str], ids: Mapp
 
 def ids_of(chosen: Mapping[tuple[str, str], str], **people: Tenant) -> dict[tuple[str, str], str]:
     """Ids for slots whose kinds are people's names, ``missing`` or what stands there itself."""
-    return {slot: people[kind].ids[slot[1]] if kind in people else MISSING for slot, kind in chosen.items()}
+    return {slot: people[kind].ids[slot[1]] if kind in people else missing(slot) for slot, kind in chosen.items()}
+
+
+def missing(slot: tuple[str, str]) -> str:
+    """An id that nothing has."""
+    return MISSING_NUMBER if slot[1] in NUMBERS else MISSING
 
 
 def own(route: Route, tenant: Tenant) -> dict[tuple[str, str], str]:
@@ -139,7 +145,7 @@ async def test_nobody_is_told_anything(house: House, all_routes: list[Route], al
         for headers in machine if route.is_agents else person:
             if route.is_door and headers == {"X-API-KEY": CANDLES_KEY}:
                 continue
-            for ids in (own(route, alice), dict.fromkeys(route.slots, MISSING)):
+            for ids in (own(route, alice), {slot: missing(slot) for slot in route.slots}):
                 answer = await send(house, route, headers, ids)
                 if answer.status_code != 401:
                     wrong.append((str(route), headers, answer.status_code, answer.text))
@@ -157,6 +163,8 @@ async def test_malformed_ids_are_refused_before_anything_is_done(house: House, a
         headers = alice.agent if route.is_agents else bearer(alice.token)
         for slot in route.slots:
             for malformed in ("x", "1", "%00", "019c9d2e-7a31-7d43-9c55-3f0f6b1f2a1", "' OR true --", "\u0661" * 32):
+                if slot[1] in NUMBERS and malformed == "1":
+                    continue
                 answer = await send(house, route, headers, own(route, alice) | {slot: malformed})
                 allowed = {422, 401} if route.is_agents else {422, 403} if "invitation_id" in route.path else {422}
                 if answer.status_code not in allowed:

@@ -18,19 +18,38 @@ PUBLIC = {
 """What needs no token; the doors have secrets of their own."""
 DOORS = {("POST", "/webhook"), ("POST", "/api/v1/webhooks/tv/{webhook_secret}"), ("POST", "/api/v1/candles")}
 KINDS = frozenset(
-    {"account_id", "agent_id", "broker_connection_id", "invitation_id", "job_id", "key_id", "signal_id", "strategy_id"}
+    {
+        "account_id",
+        "agent_id",
+        "batch_id",
+        "broker_connection_id",
+        "invitation_id",
+        "job_id",
+        "key_id",
+        "signal_id",
+        "strategy_id",
+    }
 )
 """The parameters that name something of somebody's. A new one must be added here and to what ``support.tenants`` makes."""
+NUMBERS = frozenset({"batch_id"})
+"""Those that are whole numbers; the others are UUIDs."""
 PLAIN = frozenset(
     {
         "after",
+        "completed",
         "cursor",
         "day_boundary",
+        "direction",
+        "dry_run",
+        "event_type",
         "from",
         "idempotency-key",
         "in_force",
+        "is_imported",
+        "is_valid",
         "limit",
         "offset",
+        "session",
         "status",
         "symbol",
         "symbols",

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -15,6 +16,13 @@ from support.server import OWNER_TOKEN, Server
 
 ALERT = {"symbol": "BTCUSDT", "action": "buy", "volume": 0.01, "price": 64000}
 """Of a market that never closes."""
+BATCH = """
+INSERT INTO indicator_export_batches (account_id, batch_id, event_type, batch_number, batch_size, total_signals, signals_count,
+                                      payload_json, payload_sha256, is_valid, message_id, received_at)
+VALUES ($1, $3, 'INDICATOR_EXPORT_V2', 0, 1, 1, 1,
+        '{"signals": [{"trade_id": "x", "triangle_time": 1765983600000, "direction": "Bullish"}]}',
+        $2, true, gen_random_uuid(), now())
+"""
 
 
 class Place(Protocol):
@@ -95,10 +103,13 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         account,
         name,
     )
+    batch_id = 10**15 + UUID(account).int % 10**15  # a number that stands nowhere else
+    await house.pool.execute(BATCH, account, name, batch_id)
     invited = await ask(house, "POST", "/api/v1/invitations", owner_token, {"email": f"next-{name}@example.com"})
     ids = {
         "account_id": account,
         "agent_id": paired["agent_id"],
+        "batch_id": str(batch_id),
         "broker_connection_id": connection_id,
         "invitation_id": invited["invitation_id"],  # only the owner has any
         "job_id": job["job_id"],

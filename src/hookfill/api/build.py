@@ -21,8 +21,10 @@ from hookfill.api import (
     candles,
     doors,
     health,
+    indicator_export,
     invitations,
     jobs,
+    ledgers,
     orders,
     positions,
     quotes,
@@ -100,7 +102,22 @@ def build_api(
     api.state.waking = waking or Waking(pool)
     answers.install(api)
     trading = (signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
-    for room in (*trading, agents, agent_work, agent_reports, jobs, alarms, users, api_keys, invitations, candles, quotes, health):
+    exported = (indicator_export, ledgers)
+    for room in (
+        *trading,
+        *exported,
+        agents,
+        agent_work,
+        agent_reports,
+        jobs,
+        alarms,
+        users,
+        api_keys,
+        invitations,
+        candles,
+        quotes,
+        health,
+    ):
         api.include_router(room.router)
     doors.refuse_other_methods(api)
     return api

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, time, timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -17,6 +16,7 @@ from hookfill.api.answers import PROBLEMS, Json
 from hookfill.api.auth import ACQUIRE_SECONDS, Asking
 from hookfill.api.candle_models import Bar, CandleSymbol, CursorText, PlaceText, Series, Timeframe, TimeOfDay, ZonedMoment
 from hookfill.api.fields import TimeZone
+from hookfill.api.paging import PAGED, next_headers
 from hookfill.market.aggregate import DayRule
 from hookfill.market.reading import SQL, Cursor, Page, Question, read_candles
 from hookfill.market.series import Place, Stock, take_stock
@@ -30,8 +30,7 @@ CLOSED_SECONDS = 300
 _GZIP_FROM_BYTES = 1_024
 _GZIP_LEVEL = 1  # a page of 5,000 bars in a few milliseconds, at a sixth of its size
 _HEADERS: dict[str, Any] = {
-    "X-Next-Cursor": {"description": "Where the next page begins; absent on the last one.", "schema": {"type": "string"}},
-    "Link": {"description": 'The next page\'s path, as `<…>; rel="next"`.', "schema": {"type": "string"}},
+    **PAGED,
     "X-Candles-Source": {"description": "The timeframe that the bars were made of, or their own.", "schema": {"type": "string"}},
     "X-Candles-Forming": {
         "description": "The timestamp of the last bar if it has not closed yet: its values still change.",
@@ -113,7 +112,7 @@ async def candles(request: Request, connection: Reader, question: Annotated[Ques
     "/candles/coverage",
     summary="What is stored, and what is missing",
     response_model=list[Series],
-    responses={200: {"headers": {name: _HEADERS[name] for name in ("X-Next-Cursor", "Link")}}},
+    responses={200: {"headers": PAGED}},
 )
 async def coverage(
     request: Request,
@@ -128,7 +127,7 @@ async def coverage(
     is a header `X-Next-Cursor`, more follow. A series may go on there: its first range then begins where its last one ended.
     """
     told, following = await take_stock(connection, symbol, timeframe, None if cursor is None else Place.parse(cursor))
-    return Json([_series(stock) for stock in told], headers=_next_headers(request, following))
+    return Json([_series(stock) for stock in told], headers=next_headers(request, following))
 
 
 def _series(stock: Stock) -> dict[str, Any]:
@@ -141,17 +140,8 @@ def _series(stock: Stock) -> dict[str, Any]:
     }
 
 
-def _next_headers(request: Request, following: Cursor | Place | None) -> dict[str, str]:
-    """Where the next page is, for programs and for clients that follow links."""
-    if following is None:
-        return {}
-    cursor = str(following)
-    others = "".join(f"{quote(name)}={quote(value)}&" for name, value in request.query_params.multi_items() if name != "cursor")
-    return {"X-Next-Cursor": cursor, "Link": f'<{request.url.path}?{others}cursor={cursor}>; rel="next"'}
-
-
 def _page_headers(request: Request, page: Page) -> dict[str, str]:
-    headers = _next_headers(request, page.next)
+    headers = next_headers(request, page.next)
     if page.source is not None:
         headers["X-Candles-Source"] = page.source
     if page.forming_at is not None:

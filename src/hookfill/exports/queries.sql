@@ -133,10 +133,10 @@ FROM indicator_export_batches
 WHERE batch_id = $1;
 
 -- name: latest_batch
--- The newest batch of a kind that can be imported, of those that the asker may see.
+-- The newest batch of a kind that can be imported.
 SELECT account_id, batch_id, event_type, is_valid, received_at, payload_json ->> 'signals' AS signals
 FROM indicator_export_batches
-WHERE event_type = $1 AND is_valid AND account_id = ANY ($2::uuid[])
+WHERE account_id = $1 AND event_type = $2 AND is_valid
 ORDER BY received_at DESC, batch_id DESC
 LIMIT 1;
 

@@ -12,6 +12,7 @@ from hookfill.kernel.clock import EPOCH, to_us
 
 MOST_TOLD = 1_000
 """Rows that a result names one by one; all are counted."""
+_LONGEST_INTEGER = 19
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -47,11 +48,19 @@ def _stamp(parts: list[int]) -> Stamp:
 
 
 def signals_of(text: str | None) -> list[Any]:
-    """A stored batch's rows with exact numbers. What PostgreSQL writes was strict JSON when it came."""
-    if text is None:
-        return []
-    rows: list[Any] = json.loads(text, parse_float=Decimal)
+    """A stored batch's rows with exact numbers."""
+    rows: list[Any] = [] if text is None else exact_value(text)
     return rows
+
+
+def exact_value(text: str) -> Any:
+    """A stored JSON value with exact numbers. What PostgreSQL writes was strict JSON when it came."""
+    return json.loads(text, parse_float=Decimal, parse_int=_whole)
+
+
+def _whole(literal: str) -> int | Decimal:
+    """What JSON writers take as an integer, and beyond it a Decimal."""
+    return int(literal) if len(literal) < _LONGEST_INTEGER else Decimal(literal)
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:

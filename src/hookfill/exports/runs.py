@@ -1,12 +1,12 @@
 """Which batches of an export arrived and which are missing (pure).
 
 An indicator numbers the batches of an export and tells how many signals there are in all; nothing else holds them together. So one
-run is what came of one kind and size (``event_type``, ``total_signals``) without a pause of more than `PAUSE`, and in which no number
-stands for two different batches: where a number comes again with other content, the export was taken anew.
+run is what came of one kind and size (``event_type``, ``total_signals``) without a pause of more than `PAUSE`, and in which no
+number stands for two different batches: where a number comes again with other content, the export was taken anew.
 
 The same content again is the same batch. Within `RESEND` of the time before it was sent twice. Later it may belong to the next
-export, in which nothing of it had changed, and which shows itself only by a batch that did: from the first such repeat on, what came
-counts for the run that it came in and for the next one.
+export, in which nothing of it had changed, and which shows itself only by a batch that did: from the first such repeat on, what
+came counts for the run that it came in and for the next one.
 """
 
 from collections.abc import Iterable

@@ -154,6 +154,6 @@ async def find_batch(connection: asyncpg.Connection, batch_id: int) -> asyncpg.R
     return await connection.fetchrow(SQL.one_batch.sql, batch_id)
 
 
-async def find_latest(connection: asyncpg.Connection, account_ids: Sequence[UUID], event_type: str) -> asyncpg.Record | None:
-    """The newest valid batch of a kind in these accounts."""
-    return await connection.fetchrow(SQL.latest_batch.sql, event_type, account_ids)
+async def find_latest(connection: asyncpg.Connection, account_id: UUID, event_type: str) -> asyncpg.Record | None:
+    """The newest valid batch of a kind in an account."""
+    return await connection.fetchrow(SQL.latest_batch.sql, account_id, event_type)
