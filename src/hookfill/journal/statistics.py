@@ -1,0 +1,310 @@
+"""Statistics over trades (pure).
+
+What a trade came to is defined in ``journal.results``; from there:
+
+- decided: trades with a result; wins, losses, break_evens: those above, below and at 0;
+- win_rate = wins ÷ decided; expectancy = sum of results ÷ decided; profit_factor = sum of the wins ÷ size of the sum of the losses
+  (None without a loss);
+- average_mfe: of the policy's move, average_mae: of the adverse move, each over trades that told one and were not cancelled;
+- equity: the sum of the results of all trades that ended by a moment, in the order in which they ended under the policy (a trade
+  that was decided and goes on counts at its latest event; trades of the same moment count together); drawdown: how far it lies
+  below its highest, which is at least 0.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+
+from hookfill.journal.model import Direction, Session, Status
+from hookfill.journal.records import DIRECTIONS, R_UNIT, SESSIONS, STATUSES, UNTOLD, Array, Columns
+from hookfill.journal.results import MOST_TARGET, R_STEP, TARGETS, End, Policy
+from hookfill.kernel.clock import EPOCH
+
+MOST_POINTS = 500
+"""Of an equity curve; one of more is thinned evenly, its first and last point stay."""
+MOST_SETUPS = 200
+RATE_STEP = Decimal("0.0001")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_REACHES, _ENDS = MOST_TARGET + 1, len(End)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What some trades came to; R at six places, rates at four."""
+
+    trades: int
+    decided: int
+    wins: int
+    losses: int
+    break_evens: int
+    win_rate: Decimal | None
+    expectancy: Decimal | None
+    profit_factor: Decimal | None
+    total_r: Decimal
+    average_mfe: Decimal | None
+    average_mae: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The figures of the trades that have something in common; ``name`` is None where that was not told."""
+
+    name: str | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """All trades with their target at ``target`` R, with and without the stop at the entry.
+
+    ``better`` is the policy with the higher expectancy; None: they are equal, or one of them decided no trade.
+    """
+
+    target: int
+    be: Figures
+    no_be: Figures
+    better: Policy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The policy and target of the highest expectancy; of equals the nearer target, then ``be``."""
+
+    policy: Policy
+    target: int
+    expectancy: Decimal
+    decided: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The equity in R when some trade had ended."""
+
+    at: datetime
+    equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """The deepest fall of the equity from its highest, and the present one; R, not negative.
+
+    ``from_at`` is when the highest before the deepest fall was reached (None: it was the beginning), ``at`` when it was deepest.
+    """
+
+    deepest: Decimal
+    from_at: datetime | None
+    at: datetime | None
+    present: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """All that is told of some trades under one policy and target; ``targets`` and ``best`` compare all of them.
+
+    Attributes:
+        by_status: how many trades stand where.
+        final_mfe_trades, final_mfe_total, final_mfe_average: of completed trades whose final move is known.
+        by_setup: the 200 most frequent; by_hour: of the signal in New York; by_weekday: likewise.
+    """
+
+    figures: Figures
+    by_status: dict[Status, int]
+    final_mfe_trades: int
+    final_mfe_total: Decimal
+    final_mfe_average: Decimal | None
+    targets: tuple[Target, ...]
+    best: Best | None
+    by_session: tuple[Group, ...]
+    by_direction: tuple[Group, ...]
+    by_setup: tuple[Group, ...]
+    by_hour: tuple[Group, ...]
+    by_weekday: tuple[Group, ...]
+    equity: tuple[Point, ...]
+    drawdown: Drawdown
+
+
+def select(
+    columns: Columns, session: Session | None = None, direction: Direction | None = None, setup: str | None = None
+) -> Columns:
+    """The trades of one session, direction and setup."""
+    chosen = np.ones(len(columns.records), np.bool_)
+    if session is not None:
+        chosen &= columns.records["session"] == SESSIONS.index(session)
+    if direction is not None:
+        chosen &= columns.records["direction"] == DIRECTIONS.index(direction)
+    if setup is not None:
+        chosen &= columns.setups == (columns.names.index(setup) + 1 if setup in columns.names else -1)
+    return columns if chosen.all() else columns.where(chosen)
+
+
+def statistics_of(columns: Columns, policy: Policy, target: int) -> Statistics:
+    """All figures of some trades."""
+    records = columns.records
+    targets = targets_of(columns)
+    final = records["final_mfe"][records["final_mfe"] != UNTOLD]
+    total = int(final.sum())
+    equity, drawdown = equity_of(columns, policy, target)
+    one = targets[target - 1]
+
+    def grouped(groups: Array, names: Iterable[str | None]) -> tuple[Group, ...]:
+        return group_figures(columns, groups, tuple(names), policy, target)
+
+    setups = sorted(grouped(columns.setups, (None, *columns.names)), key=lambda group: (-group.figures.trades, group.name or ""))
+    counts = np.bincount(records["status"], minlength=len(STATUSES))
+    return Statistics(
+        figures=one.be if policy is Policy.BE else one.no_be,
+        by_status={status: int(count) for status, count in zip(STATUSES, counts, strict=True)},
+        final_mfe_trades=len(final),
+        final_mfe_total=r_of(total),
+        final_mfe_average=_mean(total, len(final)),
+        targets=targets,
+        best=_best(targets),
+        by_session=grouped(records["session"], SESSIONS),
+        by_direction=grouped(records["direction"], DIRECTIONS),
+        by_setup=tuple(setups[:MOST_SETUPS]),
+        by_hour=grouped(records["hour"], map(str, range(24))),
+        by_weekday=grouped((columns.days + 6) % 7, WEEKDAYS),
+        equity=equity,
+        drawdown=drawdown,
+    )
+
+
+def group_figures(columns: Columns, groups: Array, names: tuple[str | None, ...], policy: Policy, target: int) -> tuple[Group, ...]:
+    """The figures of each group that has trades; ``groups`` is of each trade the place of its group's name."""
+    found = _Tally(columns, groups, len(names), policy).figures(target)
+    return tuple(Group(name, figures) for name, figures in zip(names, found, strict=True) if figures.trades)
+
+
+def targets_of(columns: Columns) -> tuple[Target, ...]:
+    """The figures of all trades at each target under both policies."""
+    everyone = np.zeros(len(columns.records), np.int64)
+    be, no_be = (_Tally(columns, everyone, 1, policy) for policy in (Policy.BE, Policy.NO_BE))
+    found = []
+    for target in TARGETS:
+        with_be, without = be.figures(target)[0], no_be.figures(target)[0]
+        better = None
+        if with_be.expectancy is not None and without.expectancy is not None and with_be.expectancy != without.expectancy:
+            better = Policy.BE if with_be.expectancy > without.expectancy else Policy.NO_BE
+        found.append(Target(target, with_be, without, better))
+    return tuple(found)
+
+
+def _best(targets: Iterable[Target]) -> Best | None:
+    best: Best | None = None
+    for one in targets:
+        for policy, figures in ((Policy.BE, one.be), (Policy.NO_BE, one.no_be)):
+            if figures.expectancy is not None and (best is None or figures.expectancy > best.expectancy):
+                best = Best(policy, one.target, figures.expectancy, figures.decided)
+    return best
+
+
+class _Tally:
+    """How often groups of trades reached what and ended how under a policy: figures at any target follow from it."""
+
+    def __init__(self, columns: Columns, groups: Array, count: int, policy: Policy) -> None:
+        records = columns.records
+        groups = groups.astype(np.int64)
+        reach, end = records[f"{policy}_reach"], records[f"{policy}_end"]
+        cells = (groups * _REACHES + reach) * _ENDS + end
+        self._counts = np.bincount(cells, minlength=count * _REACHES * _ENDS).reshape(count, _REACHES, _ENDS)
+        is_own = end == End.TARGET
+        self._own_groups, self._own_reach, self._own_r = groups[is_own], reach[is_own], records["own_r"][is_own]
+        counts = records["status"] != STATUSES.index(Status.CANCELLED)
+        self._mfe = _sums(groups, records[f"{policy}_mfe"], counts, count)
+        self._mae = _sums(groups, records["mae"], counts, count)
+
+    def figures(self, target: int) -> list[Figures]:
+        """Each group's."""
+        groups = len(self._counts)
+        won = self._counts[:, target:].sum(axis=(1, 2))
+        below = self._counts[:, :target].sum(axis=1)
+        short = self._own_reach < target
+        own, owners = self._own_r[short], self._own_groups[short]
+        gain, wins = _sums(owners, own, own > 0, groups)
+        loss, losses = _sums(owners, own, own < 0, groups)
+        gain += won * target * R_UNIT
+        loss -= below[:, End.STOP] * R_UNIT
+        wins += won
+        losses += below[:, End.STOP]
+        decided = won + below[:, End.ENTRY] + below[:, End.STOP] + below[:, End.TARGET]
+        trades = self._counts.sum(axis=(1, 2))
+        rows = zip(trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
+        return [_figures(*(int(value) for value in row)) for row in rows]
+
+
+def _figures(
+    trades: int, decided: int, wins: int, losses: int, gain: int, loss: int, mfe: int, mfe_trades: int, mae: int, mae_trades: int
+) -> Figures:
+    return Figures(
+        trades=trades,
+        decided=decided,
+        wins=wins,
+        losses=losses,
+        break_evens=decided - wins - losses,
+        win_rate=_ratio(wins, decided),
+        expectancy=_mean(gain + loss, decided),
+        profit_factor=_ratio(gain, -loss),
+        total_r=r_of(gain + loss),
+        average_mfe=_mean(mfe, mfe_trades),
+        average_mae=_mean(mae, mae_trades),
+    )
+
+
+def _sums(groups: Array, values: Array, counts: Array, count: int) -> tuple[Array, Array]:
+    """Of each group the sum of its values and how many there are, in whole numbers; those that are untold are left out."""
+    chosen = counts & (values != UNTOLD)
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, groups[chosen], values[chosen])
+    return sums, np.bincount(groups[chosen], minlength=count)
+
+
+def results_of(columns: Columns, policy: Policy, target: int) -> tuple[Array, Array]:
+    """What each trade came to in millionths of R, and which are decided."""
+    reach, end = columns.records[f"{policy}_reach"], columns.records[f"{policy}_end"]
+    by_end = np.array([0, 0, -R_UNIT, 0], np.int64)[end]
+    below = np.where(end == End.TARGET, columns.records["own_r"], by_end)
+    has_reached = reach >= target
+    return np.where(has_reached, target * R_UNIT, below), has_reached | (end != End.NONE)
+
+
+def equity_of(columns: Columns, policy: Policy, target: int) -> tuple[tuple[Point, ...], Drawdown]:
+    """The equity in R, trade by trade as they ended, and its drawdown."""
+    results, is_decided = results_of(columns, policy, target)
+    results, ats = results[is_decided], columns.records[f"{policy}_at"][is_decided]
+    if not len(results):
+        return (), Drawdown(r_of(0), None, None, r_of(0))
+    order = np.argsort(ats, kind="stable")
+    ats, equity = ats[order], np.cumsum(results[order])
+    is_last = np.append(ats[1:] != ats[:-1], True)
+    ats, equity = ats[is_last], equity[is_last]
+    highest = np.maximum.accumulate(np.maximum(equity, 0))
+    fall = highest - equity
+    deepest = int(np.argmax(fall))
+    shown = np.unique(np.linspace(0, len(ats) - 1, MOST_POINTS).round().astype(np.int64))
+    points = tuple(Point(_moment(at), r_of(value)) for at, value in zip(ats[shown], equity[shown], strict=True))
+    if not fall[deepest]:
+        return points, Drawdown(r_of(0), None, None, r_of(0))
+    peak = highest[deepest]
+    # The beginning is as high as 0, whenever the equity comes back to it.
+    from_at = _moment(ats[int(np.argmax(equity == peak))]) if peak > 0 else None
+    return points, Drawdown(r_of(fall[deepest]), from_at, _moment(ats[deepest]), r_of(fall[-1]))
+
+
+def r_of(millionths: int) -> Decimal:
+    """Whole millionths as R."""
+    return Decimal(int(millionths)).scaleb(-6)
+
+
+def _mean(millionths: int, count: int) -> Decimal | None:
+    return (Decimal(millionths) / (count * R_UNIT)).quantize(R_STEP, rounding=ROUND_HALF_EVEN) if count else None
+
+
+def _ratio(part: int, whole: int) -> Decimal | None:
+    return (Decimal(part) / whole).quantize(RATE_STEP, rounding=ROUND_HALF_EVEN) if whole else None
+
+
+def _moment(us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=int(us))
