@@ -50,3 +50,12 @@ class Cli:
         assert result.stdout == ""
         assert result.stderr.strip().count("\n") == 0
         return result.stderr
+
+    def process(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        """Run a command as a process of its own, which nobody can answer."""
+        given = {name: text for name, text in self.environment.items() if text is not None}
+        kept = {name: text for name, text in os.environ.items() if name not in self.environment}
+        command = [sys.executable, "-m", "hookfill", *map(str, arguments)]
+        done = subprocess.run(command, env=kept | given, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
