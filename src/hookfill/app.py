@@ -1,4 +1,4 @@
-"""The only composition root: settings → database → writer, doors and API, or the desk's worker.
+"""The composition root: settings → database → writer, doors and API (``working`` puts the worker process together).
 
 ``hookfill serve`` runs the API in this process and the worker in a child: deciding a burst never delays an acknowledgement, and
 each uses a core of its own. The child ends when this process is gone, however it went.
@@ -8,11 +8,9 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
 import sys
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,8 +30,6 @@ from hookfill.accounts.vault import Vault
 from hookfill.api.build import build_api
 from hookfill.api.people import People
 from hookfill.api.waking import Waking
-from hookfill.brokers.mt5.reports import watch_agents
-from hookfill.desk.worker import Worker
 from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
 from hookfill.edge.rate import RateLimit
@@ -42,13 +38,12 @@ from hookfill.home import Home
 from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.errors import ConfigurationError, HookfillError
-from hookfill.market.calendar import load_exchange_sessions
 from hookfill.postgres import server
 from hookfill.postgres.audit import audit_durability, audit_tenancy
 from hookfill.postgres.database import resolve
 from hookfill.postgres.migrate import check_schema, migrate
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
+from hookfill.postgres.pool import connect, open_pool
 from hookfill.settings import Mode, Registration, Settings
 
 BACKLOG = 4096
@@ -59,12 +54,8 @@ WORKER_SECONDS = 5.0
 """For the worker to finish what it has in hand."""
 CLOSE_SECONDS = 2.0
 RESTART_SECONDS = 1.0
-DESK_SECONDS = 10.0
-"""For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
 WATCH_SECONDS = 1.0
 """How often the embedded PostgreSQL is looked after."""
-WATCH_AGENTS_SECONDS = 30.0
-"""How often it is looked for accounts whose agents are silent."""
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage cycles; alerts make none, so the default of 700 costs them time for nothing."""
 API_SECONDS = 10.0
@@ -209,7 +200,7 @@ async def _api(
         await asyncio.gather(*running, return_exceptions=True)
         await writer.stop()
         await secrets.close()
-        await asyncio.gather(_close(pool), _close(candles_pool))
+        await asyncio.gather(close_pool(pool), close_pool(candles_pool))
 
 
 def _text(secret: SecretStr | None) -> str | None:
@@ -260,7 +251,7 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _close(pool: asyncpg.Pool) -> None:
+async def close_pool(pool: asyncpg.Pool) -> None:
     """Close a pool; a database that does not answer is not waited for."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
@@ -336,52 +327,3 @@ async def _keep_worker(home: Home, stopping: asyncio.Event) -> None:
         elif not stopping.is_set():
             _LOG.error("worker_ended_restarting", exit_code=process.returncode)
             await asyncio.sleep(RESTART_SECONDS)
-
-
-async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_ready: Callable[[Listening], None]) -> None:
-    """Decide for accounts until a signal ends it; ``is_tied``: also when standard input ends, which the parent holds open."""
-    database = (
-        await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
-    )
-    pool = await open_pool(
-        database, name="desk", min_size=1, max_size=settings.desk_concurrency + 2, command_timeout_seconds=DESK_SECONDS
-    )
-    desk_connect: Callable[[], Awaitable[asyncpg.Connection]] = partial(connect, database, name="desk wake")
-    worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
-    loop = asyncio.get_running_loop()
-    if is_tied:  # a terminal sends Ctrl-C to all: only the parent says when it is over
-        # A daemon: it must not hold up the end of a worker that fails.
-        threading.Thread(target=_stop_at_end_of_input, args=(loop, worker), daemon=True).start()
-    else:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
-                loop.add_signal_handler(number, worker.stop)
-    loading = asyncio.create_task(asyncio.to_thread(load_exchange_sessions))  # not at the first alert about a share
-    watching = asyncio.create_task(_watch_agents(pool))
-    on_ready(Listening("", os.getpid()))
-    try:
-        await worker.run()
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await loading
-        await _close(pool)
-
-
-async def _watch_agents(pool: asyncpg.Pool) -> None:
-    """Notice MetaTrader accounts that nobody works for, also while nothing else happens in them."""
-    while True:
-        try:
-            async with pool.acquire() as connection:
-                await watch_agents(connection)
-        except DATABASE_ERRORS as error:
-            _LOG.warning("agents_not_watched", error=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(WATCH_AGENTS_SECONDS)
-
-
-def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended already
-        loop.call_soon_threadsafe(worker.stop)

@@ -180,6 +180,13 @@ class Settings(BaseSettings):
         validation_alias="HOOKFILL_SPOOL_MAX_BYTES",
         description="How much the local spool may hold while the database does not answer.",
     )
+    journal_silent_minutes: int = Field(
+        10,
+        ge=2,
+        le=10_080,
+        validation_alias="HOOKFILL_JOURNAL_SILENT_MINUTES",
+        description="How long an indicator that sends heartbeats may tell nothing, while its market is open, without an alarm.",
+    )
     desk_concurrency: int = Field(
         4,
         ge=1,

@@ -45,6 +45,15 @@ async def test_a_signal_that_waits_too_long_is_a_trouble(house: House, seconds: 
     assert found["oldest_pending_seconds"] == pytest.approx(seconds, abs=20)
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(30, "ok"), (90, "degraded")])
+async def test_telemetry_that_nobody_reads_is_a_trouble(house: House, seconds: int, status: str) -> None:
+    await house.client.post("/api/automated-signals/webhook", json={"type": "ENTRY", "signal_id": "T1"})
+    await house.pool.execute("UPDATE messages SET received_at = clock_timestamp() - make_interval(secs => $1)", seconds)
+    found = await ask(build_api(house.pool, "http://house"))
+    assert found["status"] == status
+    assert found["oldest_unread_seconds"] == pytest.approx(seconds, abs=20)
+
+
 async def test_a_database_that_is_gone_is_a_trouble(database: Database) -> None:
     pool = await open_pool(database, name="test", max_size=1)
     await pool.close()

@@ -269,5 +269,8 @@ class Health(Model):
     database: bool = Field(description="The database answers.")
     spooling: bool = Field(description="Messages go to the local spool, because the database does not take them.")
     oldest_pending_seconds: float | None = Field(description="Age of the oldest signal that waits for a decision; null: none does.")
+    oldest_unread_seconds: float | None = Field(
+        description="Age of the oldest telemetry or export that waits to be read; null: none does."
+    )
     alarms: int | None = Field(description="Alarms in force in all accounts: GET /api/v1/alarms shows each user theirs.")
     version: str

@@ -148,19 +148,20 @@ async def _tenancy(connection: "asyncpg.Connection") -> Check:
 
 async def _worker(connection: "asyncpg.Connection", home: "Home") -> Check:
     """Whether somebody decides, as far as it matters now."""
-    from hookfill.ops.queue import queue, worker_listens
+    from hookfill.ops.queue import backlog, queue, worker_listens
 
-    waiting = await queue(connection)
+    waiting, unread = await queue(connection), await backlog(connection)
+    what_waits = f"{waiting.pending} signals wait, and {unread.pending} messages are to be read"
     if await worker_listens(connection):
-        if (waiting.oldest_seconds or 0) > LONGEST_WAIT_SECONDS:
-            says = f"connected, but a signal waits since {waiting.oldest_seconds:.0f} s: look into its log"
-            return Check("worker", Level.FAILURE, says)
-        return Check("worker", Level.OK, f"connected; {waiting.pending} signals wait")
+        for what, seconds in (("signal waits", waiting.oldest_seconds), ("message is unread", unread.oldest_seconds)):
+            if (seconds or 0) > LONGEST_WAIT_SECONDS:
+                return Check("worker", Level.FAILURE, f"connected, but a {what} since {seconds:.0f} s: look into its log")
+        return Check("worker", Level.OK, f"connected; {what_waits}")
     if home.listening_url() is not None:
         return Check(
             "worker", Level.WARNING, "the server takes messages, but no worker decides: start `hookfill serve --role worker`"
         )
-    return Check("worker", Level.OK, f"not running; {waiting.pending} signals wait")
+    return Check("worker", Level.OK, f"not running; {what_waits}")
 
 
 async def _ledger(connection: "asyncpg.Connection") -> "list[Invariant]":

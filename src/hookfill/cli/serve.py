@@ -36,8 +36,9 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM; what it has accepted by then is finished first."""
     guard = _Guard(is_deaf=tied)
-    from hookfill.app import serve_api, serve_worker
+    from hookfill.app import serve_api
     from hookfill.home import Home
+    from hookfill.working import serve_worker
 
     settings = read_settings(home, host=host, port=port)
     start_logging(settings)

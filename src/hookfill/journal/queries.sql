@@ -39,11 +39,11 @@ INSERT INTO journals (account_id) VALUES (:account_id::uuid) ON CONFLICT (accoun
 
 -- name: lock_journal^
 -- The journal's lock, held until commit; nothing when somebody else folds this account's events now.
-SELECT adopted_until FROM journals WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
+SELECT adopted_until, moves_at, moves_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
 
 -- name: await_journal^
 -- The same, waiting for who has it.
-SELECT adopted_until FROM journals WHERE account_id = :account_id::uuid FOR UPDATE;
+SELECT adopted_until, moves_at, moves_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE;
 
 -- name: bound_wait!
 -- How long this transaction waits for a lock.
@@ -150,7 +150,7 @@ UPDATE journals
 SET version = version + 1, adopted_until = greatest(adopted_until, :adopted_until::bigint),
     heartbeat_at = greatest(heartbeat_at, :heartbeat_at::timestamptz), received_at = greatest(received_at, :received_at::timestamptz),
     event_at = greatest(event_at, :event_at::timestamptz), live_at = greatest(live_at, :live_at::timestamptz),
-    live_mfe_at = greatest(live_mfe_at, :live_mfe_at::timestamptz)
+    moves_at = coalesce(:moves_at::timestamptz, moves_at), moves_since = coalesce(:moves_since::timestamptz, moves_since)
 WHERE account_id = :account_id::uuid;
 
 -- name: bar_writers!
@@ -168,8 +168,24 @@ WHERE account_id IS NULL AND id > :adopted_until::bigint AND id <= :last::bigint
 ORDER BY id
 LIMIT :most::bigint;
 
--- name: backlog^
--- What waits to be read, of all accounts.
-SELECT count(*) AS waiting, extract(epoch FROM clock_timestamp() - min(received_at)) AS oldest_seconds
-FROM messages
-WHERE state = 'received';
+-- name: journals_to_watch
+-- Journals that ever told of the present, what their latest trade is traded as, and the time: on a server whose messages carry the
+-- time, theirs.
+SELECT journals.account_id, heartbeat_at, live_at, moves_at, moves_since, latest.symbol,
+       coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now
+FROM journals
+LEFT JOIN LATERAL (
+    SELECT symbol FROM trade_states
+    WHERE trade_states.account_id = journals.account_id AND symbol IS NOT NULL
+    ORDER BY signal_date DESC, signal_at DESC
+    LIMIT 1
+) AS latest ON true
+WHERE live_at IS NOT NULL;
+
+-- name: open_trades_behind
+-- Open trades whose move was last told between two moments, newest first.
+SELECT trade_id, coalesce(last_mfe_at, entered_at, signal_at) AS told_at FROM trade_states
+WHERE account_id = :account_id::uuid AND status IN ('ACTIVE', 'BE_PROTECTED')
+  AND coalesce(last_mfe_at, entered_at, signal_at) >= :since::timestamptz
+  AND coalesce(last_mfe_at, entered_at, signal_at) < :until::timestamptz
+ORDER BY signal_at DESC, trade_id;

@@ -18,12 +18,13 @@ from hookfill.journal.adopted import read_adopted
 from hookfill.journal.fold import Trade, load, merge
 from hookfill.journal.grammar import Unreadable, read
 from hookfill.journal.model import Beat, Event, EventType, Reading
+from hookfill.journal.quiet import steady_since
 from hookfill.journal.rows import Row, beat_row, event_row, state_of, trade_row
 from hookfill.kernel.reasons import Reason
 from hookfill.ops.loop import UNREACHABLE
 from hookfill.postgres.sql import load as load_sql
 
-__all__ = ["SQL", "Backlog", "adopt", "backlog", "catch_up", "fold_message", "fold_waiting", "state_of"]
+__all__ = ["SQL", "adopt", "catch_up", "fold_message", "fold_waiting", "state_of"]
 
 SQL = load_sql(__package__)
 MOST_MESSAGES = 500
@@ -42,14 +43,6 @@ _SHOWN_SKIPPED = 5
 _LOG = structlog.get_logger("hookfill.journal")
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Messages that wait to be read; ``oldest_seconds`` is None when there are none."""
-
-    waiting: int
-    oldest_seconds: float | None
-
-
 @dataclass(slots=True)
 class _Fold:
     """What one transaction does.
@@ -58,6 +51,7 @@ class _Fold:
         rows: events and heartbeats to be stored, by key in hexadecimal; events: the former as values.
         owners: which message told each of them first.
         outcomes: what became of each message, as far as it is known before its events are stored.
+        moves: when a trade's move was told, of messages that tell of the present.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -68,14 +62,7 @@ class _Fold:
     received_at: datetime | None = None
     event_at: datetime | None = None
     live_at: datetime | None = None
-    live_mfe_at: datetime | None = None
-
-
-async def backlog(connection: asyncpg.Connection) -> Backlog:
-    """What waits to be read or imported, of all accounts."""
-    row = await connection.fetchrow(SQL.backlog.sql)
-    oldest = row["oldest_seconds"]
-    return Backlog(row["waiting"], None if oldest is None else round(float(oldest), 3))
+    moves: list[datetime] = field(default_factory=list)
 
 
 async def catch_up(pool: asyncpg.Pool, account_ids: Collection[UUID]) -> None:
@@ -133,10 +120,9 @@ async def _fold(
     *,
     wait: bool = False,
 ) -> bool:
-    if await _lock(connection, account_id, wait=wait) is None:
-        return False
-    found = await messages()
-    if not found:
+    journal = await _lock(connection, account_id, wait=wait)
+    found = await messages() if journal is not None else ()
+    if journal is None or not found:
         return False
     fold = _Fold()
     for place, message in enumerate(found):
@@ -149,20 +135,20 @@ async def _fold(
     for owner in {owner for key, owner in fold.owners.items() if key in fresh}:
         fold.outcomes[owner]["state"] = "processed"
     await connection.execute(SQL.settle_messages.sql, list(fold.outcomes.values()), account_id)
-    await connection.execute(
-        SQL.note_progress.sql, 0, fold.heartbeat_at, fold.received_at, fold.event_at, fold.live_at, fold.live_mfe_at, account_id
-    )
+    moves = steady_since(journal["moves_at"], journal["moves_since"], fold.moves)
+    marks = (fold.heartbeat_at, fold.received_at, fold.event_at, fold.live_at)
+    await connection.execute(SQL.note_progress.sql, 0, *marks, *moves, account_id)
     return True
 
 
-async def _lock(connection: asyncpg.Connection, account_id: UUID, *, wait: bool) -> int | None:
-    """Lock the journal until commit; the id up to which older rows are adopted, None: it is locked elsewhere."""
+async def _lock(connection: asyncpg.Connection, account_id: UUID, *, wait: bool) -> asyncpg.Record | None:
+    """The journal, locked until commit; None: it is locked elsewhere."""
     statement = (SQL.await_journal if wait else SQL.lock_journal).sql
     row = await connection.fetchrow(statement, account_id)
     if row is None:
         await connection.execute(SQL.open_journal.sql, account_id)
         row = await connection.fetchrow(statement, account_id)
-    return None if row is None else int(row["adopted_until"])
+    return row
 
 
 def _read(fold: _Fold, message: Mapping[str, Any]) -> None:
@@ -193,7 +179,7 @@ def _add(fold: _Fold, told: Event | Beat, row: Row, message: Mapping[str, Any]) 
     if message["source"] == "live" and abs(message["as_of"] - told.at) <= LIVE_WITHIN:
         fold.live_at = _latest(fold.live_at, message["as_of"])
         if isinstance(told, Event) and told.event_type is EventType.MFE_UPDATE:
-            fold.live_mfe_at = _latest(fold.live_mfe_at, told.at)
+            fold.moves.append(told.at)
     key = row["event_key"]
     if key in fold.rows:
         return False
@@ -260,8 +246,10 @@ async def adopt(connection: asyncpg.Connection, account_id: UUID) -> bool:
         await connection.execute(SQL.bar_writers.sql)
         last = await connection.fetchval(SQL.last_to_adopt.sql)
     async with connection.transaction():
-        adopted_until = await _lock(connection, account_id, wait=False)
-        rows = [] if adopted_until is None else await connection.fetch(SQL.rows_to_adopt.sql, adopted_until, last, MOST_ADOPTED)
+        journal = await _lock(connection, account_id, wait=False)
+        if journal is None:
+            return False
+        rows = await connection.fetch(SQL.rows_to_adopt.sql, journal["adopted_until"], last, MOST_ADOPTED)
         if not rows:
             return False
         events: list[Event] = []
@@ -271,7 +259,7 @@ async def adopt(connection: asyncpg.Connection, account_id: UUID) -> bool:
                 await asyncio.sleep(0)
         await _merge(connection, account_id, events)
         event_at = max((event.at for event in events), default=None)
-        await connection.execute(SQL.note_progress.sql, rows[-1]["id"], None, None, event_at, None, None, account_id)
+        await connection.execute(SQL.note_progress.sql, rows[-1]["id"], None, None, event_at, None, None, None, account_id)
     return True
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from hookfill.inbox.store import JOURNAL_CHANNEL
 from hookfill.journal.store import MOST_BYTES, MOST_MESSAGES, SQL, adopt, fold_message, fold_waiting
-from hookfill.ops.loop import UNREACHABLE, Loop
+from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
-CHANNEL = "hookfill_journal"
 MAX_ATTEMPTS = 3
 LONGEST_TRACE = 4000
 NOBODYS_FAULT = (
@@ -23,9 +23,11 @@ NOBODYS_FAULT = (
 _LOG = structlog.get_logger("hookfill.journal")
 
 
-def journal_loop(pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> Loop:
+def journal_loop(
+    pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]], *, poll_seconds: float = POLL_SECONDS
+) -> Loop:
     """The loop that keeps all journals current; ``connect`` makes the connection that listens."""
-    return Loop("journal", pool, connect, CHANNEL, find, work)
+    return Loop("journal", pool, connect, JOURNAL_CHANNEL, find, work, poll_seconds=poll_seconds)
 
 
 async def find(connection: asyncpg.Connection) -> set[UUID]:

@@ -1,6 +1,8 @@
 """What waits, and whether anybody works."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -11,7 +13,7 @@ SQL = load(__package__)
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Signals that wait for their decision; ``oldest_seconds`` is None when there are none."""
+    """Signals that wait for their decision, or messages that wait to be read; ``oldest_seconds`` is None when there are none."""
 
     pending: int
     oldest_seconds: float | None
@@ -24,7 +26,15 @@ async def worker_listens(connection: asyncpg.Connection) -> bool:
 
 async def queue(connection: asyncpg.Connection) -> Queue:
     """The pending signals of all accounts."""
-    row = await connection.fetchrow(SQL.queue.sql)
+    return _queue(await connection.fetchrow(SQL.queue.sql))
+
+
+async def backlog(connection: asyncpg.Connection) -> Queue:
+    """The telemetry and exports of all accounts that are stored and not read yet."""
+    return _queue(await connection.fetchrow(SQL.backlog.sql))
+
+
+def _queue(row: Mapping[str, Any]) -> Queue:
     oldest = row["oldest_seconds"]
     return Queue(row["pending"], None if oldest is None else round(float(oldest), 3))
 

@@ -244,27 +244,6 @@ SELECT accounts.account_id, agent_id, taken_at, account, positions, differences
 FROM accounts LEFT JOIN broker_snapshots USING (account_id)
 WHERE accounts.account_id = :account_id::uuid;
 
--- name: raise_alarm$
--- Returns nothing when it is in force already.
-INSERT INTO alarms (account_id, alarm_id, kind, subject, text)
-VALUES (:account_id::uuid, :alarm_id::uuid, :kind::text, :subject::text, :text::text)
-ON CONFLICT (account_id, kind, subject) WHERE cleared_at IS NULL DO NOTHING
-RETURNING alarm_id;
-
--- name: clear_alarms
--- An account's alarms of a kind whose reason is gone.
-UPDATE alarms SET cleared_at = clock_timestamp()
-WHERE account_id = :account_id::uuid AND kind = :kind::text AND cleared_at IS NULL AND NOT subject = ANY (:subjects::text[])
-RETURNING subject;
-
--- name: list_alarms
--- The caller's alarms, newest first.
-SELECT alarm_id, account_id, kind, subject, text, raised_at, cleared_at FROM alarms
-WHERE account_id = ANY (:account_ids::uuid[])
-  AND (:in_force::boolean IS NULL OR (cleared_at IS NULL) = :in_force::boolean)
-ORDER BY raised_at DESC, alarm_id DESC
-LIMIT :limit::bigint OFFSET :offset::bigint;
-
 -- name: silent_accounts
 -- MetaTrader accounts with something to do or to lose, and no agent that gave a sign of life lately.
 SELECT connections.account_id, connections.label, jobs.are_waiting
@@ -286,11 +265,6 @@ WHERE connections.kind = 'mt5'
           SELECT FROM positions WHERE positions.account_id = connections.account_id AND positions.status <> 'closed'
       )
   );
-
--- name: clear_elsewhere!
--- Of all accounts but these, as the installation.
-UPDATE alarms SET cleared_at = clock_timestamp()
-WHERE kind = :kind::text AND cleared_at IS NULL AND NOT account_id = ANY (:account_ids::uuid[]);
 
 -- name: expire_questions!
 -- A person's questions that no agent has taken in time; the desk sees to the jobs of orders.

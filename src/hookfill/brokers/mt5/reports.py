@@ -16,7 +16,7 @@ import structlog
 from hookfill.brokers.mt5.model import DEGRADED, magic_of, our_symbol
 from hookfill.brokers.mt5.reconcile import Difference, Kind, Ours, Seen, Theirs, keys_in_flight, reconcile, track
 from hookfill.brokers.mt5.store import SQL, Agent, announce_results
-from hookfill.kernel.ids import new_id
+from hookfill.ops.alarms import clear_alarms, clear_elsewhere, raise_alarm
 
 RECONCILIATION = "reconciliation"
 AGENT_OFFLINE = "agent_offline"
@@ -99,13 +99,8 @@ async def _alarm(connection: asyncpg.Connection, account_id: UUID, seen: Sequenc
         if await raise_alarm(connection, account_id, RECONCILIATION, difference.subject, difference.text):
             _LOG.warning("broker_and_books_differ", account_id=str(account_id), **_figures(difference))
     subjects = [one.difference.subject for one in seen]
-    for row in await connection.fetch(SQL.clear_alarms.sql, account_id, RECONCILIATION, subjects):
-        _LOG.info("broker_and_books_agree_again", account_id=str(account_id), subject=row["subject"])
-
-
-async def raise_alarm(connection: asyncpg.Connection, account_id: UUID, kind: str, subject: str, text: str) -> bool:
-    """Put an alarm in force; False when it is already."""
-    return await connection.fetchval(SQL.raise_alarm.sql, account_id, new_id(), kind, subject, text) is not None
+    for subject in await clear_alarms(connection, account_id, RECONCILIATION, subjects):
+        _LOG.info("broker_and_books_agree_again", account_id=str(account_id), subject=subject)
 
 
 async def watch_agents(connection: asyncpg.Connection) -> None:
@@ -123,7 +118,7 @@ async def watch_agents(connection: asyncpg.Connection) -> None:
         text = f"No agent of {row['label']} has given a sign of life for ten minutes, and {what}: start it beside the terminal."
         if await raise_alarm(connection, row["account_id"], AGENT_OFFLINE, "agent", text):
             _LOG.warning("agent_offline", account_id=str(row["account_id"]))
-    await connection.execute(SQL.clear_elsewhere.sql, AGENT_OFFLINE, [row["account_id"] for row in silent])
+    await clear_elsewhere(connection, AGENT_OFFLINE, [row["account_id"] for row in silent])
 
 
 def theirs_from(position: Mapping[str, Any]) -> Theirs:

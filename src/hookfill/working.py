@@ -1,0 +1,126 @@
+"""The worker process: settings → database → the desk, the journal, the exports, and what is looked after beside them.
+
+The desk comes first: the journal and the exports have connections of their own and work in small portions, so that trading does not
+wait for them.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+import asyncpg
+import structlog
+
+from hookfill.app import Listening, close_pool, prepare
+from hookfill.brokers.mt5.reports import watch_agents
+from hookfill.desk.worker import Worker
+from hookfill.exports.worker import exports_loop
+from hookfill.home import Home
+from hookfill.journal.watch import watch_journals
+from hookfill.journal.worker import journal_loop
+from hookfill.market.calendar import load_exchange_sessions
+from hookfill.ops.loop import Loop
+from hookfill.postgres.database import resolve
+from hookfill.postgres.model import Database
+from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
+from hookfill.settings import Settings
+
+DESK_SECONDS = 10.0
+"""For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
+JOURNAL_CONNECTIONS = 3
+"""One for each loop, and one for who watches."""
+WATCH_SECONDS = 30.0
+"""How often it is looked for accounts whose agents or indicators are silent."""
+_LOG = structlog.get_logger("hookfill.working")
+
+
+async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_ready: Callable[[Listening], None]) -> None:
+    """Decide for accounts, and keep journals and ledgers, until a signal ends it.
+
+    Args:
+        is_tied: it also ends when standard input ends, which the parent holds open.
+    """
+    database = (
+        await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await _pool(stack, database, "desk", settings.desk_concurrency + 2)
+        journals = await _pool(stack, database, "journal", JOURNAL_CONNECTIONS)
+        desk_connect = partial(connect, database, name="desk wake")
+        worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
+        loops: list[Worker | Loop] = [
+            worker,
+            journal_loop(journals, partial(connect, database, name="journal wake")),
+            exports_loop(journals, partial(connect, database, name="exports wake")),
+        ]
+        _stop_when_told(loops, is_tied=is_tied)
+        loading = asyncio.create_task(asyncio.to_thread(load_exchange_sessions))  # not at the first alert about a share
+        silent_after = timedelta(minutes=settings.journal_silent_minutes)
+        watching = [
+            asyncio.create_task(_watch(pool, "agents", watch_agents)),
+            asyncio.create_task(_watch(journals, "journals", partial(watch_journals, silent_after=silent_after))),
+        ]
+        on_ready(Listening("", os.getpid()))
+        try:
+            await _run_all(loops)
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await loading
+
+
+async def _pool(stack: contextlib.AsyncExitStack, database: Database, name: str, connections: int) -> asyncpg.Pool:
+    pool = await open_pool(database, name=name, min_size=1, max_size=connections, command_timeout_seconds=DESK_SECONDS)
+    stack.push_async_callback(close_pool, pool)
+    return pool
+
+
+async def _run_all(loops: list[Worker | Loop]) -> None:
+    """Run until stopped. One that fails ends all, after the work in hand: the process is then started again."""
+    running = [asyncio.create_task(loop.run()) for loop in loops]
+    await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    _stop_all(loops)
+    await asyncio.gather(*running)
+
+
+def _stop_all(loops: list[Worker | Loop]) -> None:
+    for loop in loops:
+        loop.stop()
+
+
+async def _watch(pool: asyncpg.Pool, what: str, look: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+    """Look again and again, also while nothing else happens."""
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                await look(connection)
+        except DATABASE_ERRORS as error:
+            _LOG.warning("not_watched", what=what, error=f"{type(error).__name__}: {error}")
+        except Exception:
+            _LOG.exception("watching_failed", what=what)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _stop_when_told(loops: list[Worker | Loop], *, is_tied: bool) -> None:
+    loop = asyncio.get_running_loop()
+    if is_tied:  # a terminal sends Ctrl-C to all: only the parent says when it is over
+        # A daemon: it must not hold up the end of a worker that fails.
+        threading.Thread(target=_stop_at_end_of_input, args=(loop, loops), daemon=True).start()
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
+            loop.add_signal_handler(number, _stop_all, loops)
+
+
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, loops: list[Worker | Loop]) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the event loop is closed: the worker has ended already
+        loop.call_soon_threadsafe(_stop_all, loops)
