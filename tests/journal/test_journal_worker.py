@@ -59,6 +59,7 @@ async def test_what_can_not_be_folded_is_set_aside_after_three_attempts_and_othe
     assert "Traceback" in row["error"]
     assert row["error"].endswith("ZeroDivisionError: a fault of ours \\x00 \\ud800\n")
     assert row["body"] == body_of(move(POISON))
+    assert await work(connection, ACCOUNT), "packs the day for statistics"
     assert not await work(connection, ACCOUNT)
     assert await find(connection) == set()
 

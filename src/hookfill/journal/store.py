@@ -18,6 +18,7 @@ from hookfill.journal.adopted import read_adopted
 from hookfill.journal.fold import Trade, load, merge
 from hookfill.journal.grammar import Unreadable, read
 from hookfill.journal.model import Beat, Event, EventType, Reading
+from hookfill.journal.packing import mark_days
 from hookfill.journal.quiet import steady_since
 from hookfill.journal.rows import Row, beat_row, event_row, state_of, trade_row
 from hookfill.kernel.reasons import Reason
@@ -228,6 +229,7 @@ async def _merge(connection: asyncpg.Connection, account_id: UUID, events: Itera
             await asyncio.sleep(0)
     days |= {row["signal_date"] for row in rows}
     await connection.execute(SQL.keep_trades.sql, account_id, rows)
+    await mark_days(connection, account_id, days)
 
 
 async def adopt(connection: asyncpg.Connection, account_id: UUID) -> bool:

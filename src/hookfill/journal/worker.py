@@ -8,6 +8,9 @@ import asyncpg
 import structlog
 
 from hookfill.inbox.store import JOURNAL_CHANNEL
+from hookfill.journal.packing import accounts_to_pack, pack_days
+from hookfill.journal.reading import SQL as STATISTICS
+from hookfill.journal.reading import pack_days
 from hookfill.journal.store import MOST_BYTES, MOST_MESSAGES, SQL, adopt, fold_message, fold_waiting
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
@@ -31,18 +34,21 @@ def journal_loop(
 
 
 async def find(connection: asyncpg.Connection) -> set[UUID]:
-    """Accounts with messages to be read, or with older rows to be adopted."""
+    """Accounts with messages to be read, with older rows to be adopted, or with days to be packed for statistics."""
     rows = await connection.fetch(SQL.accounts_with_messages.sql)
     rows += await connection.fetch(SQL.accounts_to_adopt.sql)
-    return {row["account_id"] for row in rows}
+    return {row["account_id"] for row in rows} | await accounts_to_pack(connection)
 
 
 async def work(connection: asyncpg.Connection, account_id: UUID) -> bool:
-    """Fold one batch of an account's messages; those that failed before one by one; then some older rows."""
+    """Fold one batch of an account's messages; those that failed before one by one; then some older rows; else pack days."""
     did_something = await _fold_batch(connection, account_id)
     rows = await connection.fetch(SQL.failed_before.sql, account_id, MOST_MESSAGES)
     did_something |= await _one_by_one(connection, account_id, [row["message_id"] for row in rows])
-    return await adopt(connection, account_id) or did_something
+    if await adopt(connection, account_id) or did_something:
+        return True
+    async with connection.transaction():
+        return await pack_days(connection, account_id)
 
 
 async def _fold_batch(connection: asyncpg.Connection, account_id: UUID) -> bool:
