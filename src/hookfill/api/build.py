@@ -25,6 +25,7 @@ from hookfill.api import (
     invitations,
     jobs,
     ledgers,
+    messages,
     orders,
     positions,
     quotes,
@@ -101,7 +102,7 @@ def build_api(
     api.state.vault = vault or Vault.of_this_process()
     api.state.waking = waking or Waking(pool)
     answers.install(api)
-    trading = (signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
+    trading = (messages, signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
     exported = (indicator_export, ledgers)
     for room in (
         *trading,

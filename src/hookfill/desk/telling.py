@@ -8,7 +8,13 @@ from hookfill.inbox.body import body_value
 from hookfill.inbox.model import WINDOW_SECONDS
 from hookfill.kernel.reasons import MEANINGS, Reason, explain
 
-_DOORS = {"tradingview": "the TradingView door", "signed": "the signed door", "candles": "the candles door"}
+_DOORS = {
+    "tradingview": "the TradingView door",
+    "signed": "the signed door",
+    "candles": "the candles door",
+    "telemetry": "the telemetry door",
+    "indicator_export": "the exports door",
+}
 _VERDICTS = {
     "discarded": "Discarded",
     "rejected": "Rejected",
@@ -33,6 +39,8 @@ def tell_message(steps: Steps, message: Mapping[str, Any]) -> None:
         "bytes": len(message["body"]),
         "as_of": message["as_of"],
     }
+    if message["repaired_by"]:
+        figures |= {"repaired_by": message["repaired_by"], "repaired_body": body_value(message["repaired_body"])}
     says = f"{len(message['body'])} bytes came in through {door}."
     steps.add("message", "Message received", says, figures, at=message["received_at"])
     stored = {"state": message["state"], "reason": message["reason"]}

@@ -97,6 +97,78 @@ WHERE account_id = :account_id::uuid AND (:state::text IS NULL OR state = :state
 ORDER BY message_id DESC
 LIMIT :limit::bigint OFFSET :offset::bigint;
 
+-- name: messages_of
+-- A user's messages, newest first, optionally of one state; only the beginning of their bodies. Each account gives its newest, those in
+-- quarantine by the index that is made for them; then they are merged.
+SELECT account_id, message_id, door, strategy_id, signal_id, source, content_type, state, reason, error, repaired_by,
+       substring(body FOR :beginning::integer) AS body, octet_length(body) AS bytes, received_at, as_of, stored_at
+FROM (
+    SELECT newest.*
+    FROM accounts
+    CROSS JOIN LATERAL (
+        (
+            SELECT account_id, message_id FROM messages
+            WHERE messages.account_id = accounts.account_id AND state IN ('malformed', 'refused') AND state = :state::text
+            ORDER BY message_id DESC
+            LIMIT :limit::bigint + :offset::bigint
+        ) UNION ALL (
+            SELECT account_id, message_id FROM messages
+            WHERE messages.account_id = accounts.account_id AND (:state::text IS NULL OR state = :state::text)
+              AND coalesce(:state::text NOT IN ('malformed', 'refused'), true)
+            ORDER BY message_id DESC
+            LIMIT :limit::bigint + :offset::bigint
+        )
+    ) AS newest
+    WHERE accounts.user_id = :user_id::uuid
+    ORDER BY message_id DESC
+    LIMIT :limit::bigint OFFSET :offset::bigint
+) AS page
+JOIN messages USING (account_id, message_id)
+ORDER BY message_id DESC;
+
+-- name: message_of^
+SELECT messages.*, octet_length(body) AS bytes
+FROM accounts
+JOIN messages USING (account_id)
+WHERE accounts.user_id = :user_id::uuid AND messages.message_id = :message_id::uuid;
+
+-- name: lock_message^
+-- A message, held until commit: two people who repair it at the same time do so one after the other. And what time it is: the simulated
+-- clock's, where there is one.
+SELECT messages.*, coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now_at
+FROM messages
+WHERE account_id = :account_id::uuid AND message_id = :message_id::uuid
+FOR UPDATE;
+
+-- name: send_on^
+-- A malformed message goes on as it was repaired: through the gate, as flush_batch does, and with its signal, if it is an alert. What
+-- came stays as it is.
+WITH held AS (
+    INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
+    VALUES (:account_id::uuid, :gate_key::bytea, :seen_us::bigint, :message_id::uuid, :signal_id::uuid)
+    ON CONFLICT (account_id, key) DO UPDATE
+    SET seen_us = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.seen_us ELSE gate.seen_us END,
+        message_id = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.message_id ELSE gate.message_id END,
+        signal_id = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.signal_id ELSE gate.signal_id END
+    RETURNING account_id, message_id = :message_id::uuid AS is_fresh, signal_id AS first_signal_id
+), repaired AS (
+    UPDATE messages
+    SET state = CASE WHEN is_fresh THEN :state::text ELSE 'duplicate' END, reason = NULL, error = NULL, read_attempts = 0,
+        as_of = :as_of::timestamptz, signal_id = CASE WHEN is_fresh THEN :signal_id::uuid ELSE first_signal_id END,
+        repaired_body = :repaired_body::bytea, repaired_by = :repaired_by::text
+    FROM held
+    WHERE messages.account_id = :account_id::uuid AND messages.message_id = :message_id::uuid AND messages.state = 'malformed'
+), signalled AS (
+    INSERT INTO signals (
+        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant
+    )
+    SELECT account_id, :signal_id::uuid, :message_id::uuid, :strategy_id::uuid, :door::text, :source::text, 'pending',
+           :as_of::timestamptz, :as_of::timestamptz, :experiment_id::uuid, :variant::text
+    FROM held
+    WHERE is_fresh AND :signal_id::uuid IS NOT NULL
+)
+SELECT is_fresh, first_signal_id FROM held;
+
 -- name: delivery_since^
 -- The first message with this body that arrived since, in any account, and its signal (a duplicate's is the first delivery's).
 SELECT messages.message_id, messages.state, signals.signal_id, signals.status,

@@ -7,6 +7,7 @@ counts as repaired; whether it is a message that its door understands is for tha
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hookfill.kernel.strict_json import StrictJsonError, loads
 
@@ -14,6 +15,13 @@ from hookfill.kernel.strict_json import StrictJsonError, loads
 # never closed reaches to the end.
 _STRAY_QUOTES = re.compile(rb"""(?<=[0-9])(?P<stray>"+)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
 _NOT_NUMBERS = re.compile(rb"""\b(?P<word>NaN)\b|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
+
+
+class RuleName(StrEnum):
+    """The rules' names."""
+
+    STRAY_QUOTE_AFTER_NUMBER = "stray_quote_after_number"
+    NAN_AS_NULL = "nan_as_null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class RepairRule:
         mend: the body without the fault; None where it has none of this kind.
     """
 
-    name: str
+    name: RuleName
     title: str
     is_trusted: bool
     mend: Callable[[bytes], bytes | None]
@@ -39,7 +47,7 @@ class Repair:
     """A body that was made valid JSON, and the names of the rules that did it, in order."""
 
     body: bytes
-    rules: tuple[str, ...]
+    rules: tuple[RuleName, ...]
 
     @property
     def names(self) -> str:
@@ -65,8 +73,8 @@ def _changed(before: bytes, after: bytes) -> bytes | None:
 
 
 RULES: tuple[RepairRule, ...] = (
-    RepairRule("stray_quote_after_number", "Takes away a stray quote behind a number.", True, stray_quote_after_number),
-    RepairRule("nan_as_null", "Makes NaN null: the value is not there.", False, nan_as_null),
+    RepairRule(RuleName.STRAY_QUOTE_AFTER_NUMBER, "Takes away a stray quote behind a number.", True, stray_quote_after_number),
+    RepairRule(RuleName.NAN_AS_NULL, "Makes NaN null: the value is not there.", False, nan_as_null),
 )
 """In the order in which they are tried."""
 
@@ -92,8 +100,8 @@ def repair(body: bytes, rules: tuple[RepairRule, ...] = RULES) -> Repair | None:
     return Repair(body, tuple(applied))
 
 
-def rules_named(name: str | None) -> tuple[RepairRule, ...]:
-    """The rule of a name; all of them for None; none for a name that no rule has."""
+def rules_named(name: RuleName | None) -> tuple[RepairRule, ...]:
+    """The rule of a name; all of them for None."""
     return tuple(rule for rule in RULES if name is None or rule.name == name)
 
 

@@ -135,6 +135,52 @@ async def list_messages(
     return rows
 
 
+async def messages_of(
+    connection: asyncpg.Connection, user_id: UUID, *, state: str | None, limit: int, offset: int = 0, beginning: int = 4_000
+) -> list[asyncpg.Record]:
+    """A user's messages, newest first, with the first ``beginning`` bytes of their bodies and how many there are (``bytes``)."""
+    rows: list[asyncpg.Record] = await connection.fetch(SQL.messages_of.sql, beginning, state, limit, offset, user_id)
+    return rows
+
+
+async def message_of(connection: asyncpg.Connection, user_id: UUID, message_id: UUID) -> asyncpg.Record | None:
+    """One of a user's messages with all of its columns; None when there is none of that id among the user's own."""
+    return await connection.fetchrow(SQL.message_of.sql, user_id, message_id)
+
+
+async def lock_message(connection: asyncpg.Connection, account_id: UUID, message_id: UUID) -> asyncpg.Record | None:
+    """One message with all of its columns, locked until the transaction ends, and ``now_at``: what time it is (UTC)."""
+    return await connection.fetchrow(SQL.lock_message.sql, account_id, message_id)
+
+
+async def send_on(connection: asyncpg.Connection, item: Delivery) -> Receipt:
+    """Send a malformed message on as it was repaired: with the state, gate key and signal that its door's reading gave it.
+
+    Call it in the transaction that has locked the message.
+    """
+    signal = item.signal
+    row = await connection.fetchrow(
+        SQL.send_on.sql,
+        item.account_id,
+        item.gate_key,
+        item.seen_us,
+        item.message_id,
+        signal.signal_id if signal else None,
+        WINDOW_US,
+        item.state,
+        item.as_of,
+        item.repaired_body,
+        item.repaired_by,
+        item.strategy_id,
+        item.door,
+        item.source,
+        signal.experiment_id if signal else None,
+        signal.variant if signal else None,
+    )
+    await wake(connection, [DESK_CHANNEL if signal else JOURNAL_CHANNEL])
+    return Receipt(row["is_fresh"], row["first_signal_id"])
+
+
 async def delivery_since(connection: asyncpg.Connection, since: datetime, body: bytes) -> asyncpg.Record | None:
     """What became of the first message with this (masked) body that arrived since a moment (UTC), as far as it is by now.
 
