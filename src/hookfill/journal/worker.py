@@ -9,8 +9,6 @@ import structlog
 
 from hookfill.inbox.store import JOURNAL_CHANNEL
 from hookfill.journal.packing import accounts_to_pack, pack_days
-from hookfill.journal.reading import SQL as STATISTICS
-from hookfill.journal.reading import pack_days
 from hookfill.journal.store import MOST_BYTES, MOST_MESSAGES, SQL, adopt, fold_message, fold_waiting
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
