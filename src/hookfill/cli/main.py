@@ -5,12 +5,12 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, agent, exports, imports, strategies, users
+from hookfill.cli import accounts, agent, exports, imports, messages, strategies, users
 from hookfill.cli.accounts import resume
 from hookfill.cli.common import Group
 from hookfill.cli.demo import demo
 from hookfill.cli.doctor import doctor
-from hookfill.cli.reading import messages, status, story
+from hookfill.cli.reading import status, story
 from hookfill.cli.reconcile import reconcile
 from hookfill.cli.send import send
 from hookfill.cli.serve import serve
@@ -36,8 +36,8 @@ app.command()(serve)
 app.command()(demo)
 app.command()(status)
 app.command()(story)
-app.command()(messages)
 app.command(context_settings={"ignore_unknown_options": True})(send)  # a secret may begin with a dash
+app.add_typer(messages.app, name="messages")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(users.app, name="users")

@@ -1,7 +1,6 @@
-"""``hookfill messages``, ``status`` and ``story``: what came in, how things stand, and what became of one signal."""
+"""``hookfill status`` and ``story``: how things stand, and what became of one signal."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -19,56 +18,6 @@ LONGEST_SHOWN = 200
 
 class NotFound(HookfillError):
     """What was asked for is not there."""
-
-
-class MessageState(StrEnum):
-    """What became of a message."""
-
-    PROCESSED = "processed"
-    MALFORMED = "malformed"
-    REFUSED = "refused"
-    DUPLICATE = "duplicate"
-    RECEIVED = "received"
-
-
-def messages(
-    state: Annotated[MessageState | None, typer.Option(help="Only those of one state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most, of each account.")] = 20,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what came in through the doors, newest first, with its raw bytes."""
-    from hookfill.cli.show import console, print_json, table
-
-    found = run_async(_messages(home, state.value if state is not None else None, limit))
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (message["received_at"], message["door"], message["state"], message["reason"], message["body"], message["message_id"])
-        for message in (_shortened(message) for message in found)
-    ]
-    console().print(table("Messages", ("received (UTC)", "door", "state", "reason", "body", "id"), rows))
-    for message in found:
-        if message["error"]:
-            console().print(_plain_text(f"{message['message_id']}: {message['error']}"), style="dim")
-
-
-def _shortened(message: Mapping[str, Any]) -> dict[str, Any]:
-    body = message["body"]
-    return {**message, "body": body if len(body) <= LONGEST_SHOWN else f"{body[:LONGEST_SHOWN]}… ({len(body)} characters)"}
-
-
-async def _messages(home: Path | None, state: str | None, limit: int) -> list[dict[str, Any]]:
-    from hookfill.accounts.store import accounts_of_user
-    from hookfill.inbox.store import list_messages
-
-    found: list[dict[str, Any]] = []
-    async with session(home) as at:
-        for account in await accounts_of_user(at.connection, at.user_id):
-            rows = await list_messages(at.connection, account["account_id"], state=state, limit=limit)
-            found += [{**row, "body": bytes(row["body"]).decode("utf-8", "backslashreplace")} for row in rows]
-    return sorted(found, key=lambda message: str(message["message_id"]), reverse=True)
 
 
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -219,9 +168,3 @@ def _figures(figures: Mapping[str, Any]) -> str:
     ]
     text = "  ".join(shown)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def _plain_text(text: str) -> Any:
-    from hookfill.cli.show import cell
-
-    return cell(text)

@@ -91,7 +91,7 @@ ON CONFLICT (only_row) DO UPDATE SET now_at = greatest(simulated_clock.now_at, e
 -- name: list_messages
 -- Newest first, optionally of one state.
 SELECT account_id, message_id, door, strategy_id, source, content_type, headers, body, received_at, as_of, state, reason, error,
-       stored_at
+       repaired_by, stored_at
 FROM messages
 WHERE account_id = :account_id::uuid AND (:state::text IS NULL OR state = :state::text)
 ORDER BY message_id DESC
