@@ -151,7 +151,7 @@ async def test_heartbeats_are_rows_of_no_trade_and_the_journal_remembers_them(co
 
 
 @pytest.mark.parametrize(
-    ("received", "source", "live_at", "moves_at"),
+    ("received", "source", "live_at", "live_mfe_at"),
     [
         (at(2), "live", at(2), at(1)),
         (at(360), "live", at(360), at(1)),
@@ -160,12 +160,12 @@ async def test_heartbeats_are_rows_of_no_trade_and_the_journal_remembers_them(co
     ],
 )
 async def test_only_what_tells_of_the_present_is_a_sign_of_life(
-    connection: asyncpg.Connection, received: Any, source: str, live_at: Any, moves_at: Any
+    connection: asyncpg.Connection, received: Any, source: str, live_at: Any, live_mfe_at: Any
 ) -> None:
     await put(connection, ACCOUNT, move(), received_at=received, source=source)
     await work_all(connection, ACCOUNT)
     kept = await journal(connection)
-    assert (kept["live_at"], kept["moves_at"], kept["event_at"]) == (live_at, moves_at, at(1))
+    assert (kept["live_at"], kept["live_mfe_at"], kept["event_at"]) == (live_at, live_mfe_at, at(1))
     assert (await events(connection))[0]["source"] == source
 
 

@@ -39,11 +39,11 @@ INSERT INTO journals (account_id) VALUES (:account_id::uuid) ON CONFLICT (accoun
 
 -- name: lock_journal^
 -- The journal's lock, held until commit; nothing when somebody else folds this account's events now.
-SELECT adopted_until, moves_at, moves_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
+SELECT adopted_until, live_mfe_at, live_mfe_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE SKIP LOCKED;
 
 -- name: await_journal^
 -- The same, waiting for who has it.
-SELECT adopted_until, moves_at, moves_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE;
+SELECT adopted_until, live_mfe_at, live_mfe_since FROM journals WHERE account_id = :account_id::uuid FOR UPDATE;
 
 -- name: bound_wait!
 -- How long this transaction waits for a lock.
@@ -150,7 +150,8 @@ UPDATE journals
 SET version = version + 1, adopted_until = greatest(adopted_until, :adopted_until::bigint),
     heartbeat_at = greatest(heartbeat_at, :heartbeat_at::timestamptz), received_at = greatest(received_at, :received_at::timestamptz),
     event_at = greatest(event_at, :event_at::timestamptz), live_at = greatest(live_at, :live_at::timestamptz),
-    moves_at = coalesce(:moves_at::timestamptz, moves_at), moves_since = coalesce(:moves_since::timestamptz, moves_since)
+    live_mfe_at = coalesce(:live_mfe_at::timestamptz, live_mfe_at),
+    live_mfe_since = coalesce(:live_mfe_since::timestamptz, live_mfe_since)
 WHERE account_id = :account_id::uuid;
 
 -- name: bar_writers!
@@ -171,7 +172,7 @@ LIMIT :most::bigint;
 -- name: journals_to_watch
 -- Journals that ever told of the present, what their latest trade is traded as, and the time: on a server whose messages carry the
 -- time, theirs.
-SELECT journals.account_id, heartbeat_at, live_at, moves_at, moves_since, latest.symbol,
+SELECT journals.account_id, heartbeat_at, live_at, live_mfe_at, live_mfe_since, latest.symbol,
        coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) AS now
 FROM journals
 LEFT JOIN LATERAL (

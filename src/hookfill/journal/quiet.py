@@ -47,18 +47,18 @@ def is_silent(live_at: datetime, opened: datetime | None, now: datetime, after: 
 
 
 def steady_since(
-    moves_at: datetime | None, moves_since: datetime | None, told: Iterable[datetime]
+    live_mfe_at: datetime | None, live_mfe_since: datetime | None, told: Iterable[datetime]
 ) -> tuple[datetime | None, datetime | None]:
     """The time of the latest move that was told, and since when moves have been told without a gap, after some more were told."""
     for at in sorted(told):
-        if moves_at is None or moves_since is None or at - moves_at > STALE_AFTER:
-            moves_since = at
-        moves_at = at if moves_at is None else max(moves_at, at)
-    return moves_at, moves_since
+        if live_mfe_at is None or live_mfe_since is None or at - live_mfe_at > STALE_AFTER:
+            live_mfe_since = at
+        live_mfe_at = at if live_mfe_at is None else max(live_mfe_at, at)
+    return live_mfe_at, live_mfe_since
 
 
-def stale_between(moves_at: datetime, moves_since: datetime) -> tuple[datetime, datetime] | None:
+def stale_between(live_mfe_at: datetime, live_mfe_since: datetime) -> tuple[datetime, datetime] | None:
     """Between which moments (from, until) the last telling of an open trade makes it stale; None: that can't be said now."""
-    if moves_at - moves_since <= STALE_AFTER:
+    if live_mfe_at - live_mfe_since <= STALE_AFTER:
         return None
-    return moves_at - TRADE_GIVEN_UP, moves_at - STALE_AFTER
+    return live_mfe_at - TRADE_GIVEN_UP, live_mfe_at - STALE_AFTER

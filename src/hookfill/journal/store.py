@@ -136,7 +136,7 @@ async def _fold(
     for owner in {owner for key, owner in fold.owners.items() if key in fresh}:
         fold.outcomes[owner]["state"] = "processed"
     await connection.execute(SQL.settle_messages.sql, list(fold.outcomes.values()), account_id)
-    moves = steady_since(journal["moves_at"], journal["moves_since"], fold.moves)
+    moves = steady_since(journal["live_mfe_at"], journal["live_mfe_since"], fold.moves)
     marks = (fold.heartbeat_at, fold.received_at, fold.event_at, fold.live_at)
     await connection.execute(SQL.note_progress.sql, 0, *marks, *moves, account_id)
     return True
@@ -207,7 +207,7 @@ def _latest(one: datetime | None, other: datetime) -> datetime:
 
 
 async def _merge(connection: asyncpg.Connection, account_id: UUID, events: Iterable[Event]) -> None:
-    """Merge events, none of which was merged before, into their trades."""
+    """Merge events, none of which was merged before, into their trades, and note the days whose statistics that changes."""
     by_trade: dict[str, list[Event]] = {}
     for event in events:
         by_trade.setdefault(event.trade_id, []).append(event)

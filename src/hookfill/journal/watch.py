@@ -54,7 +54,7 @@ async def _watch_silence(connection: asyncpg.Connection, row: Mapping[str, Any],
 async def _watch_trades(connection: asyncpg.Connection, row: Mapping[str, Any]) -> None:
     """Alarms about trades end when something is told of them, when they end or are given up, or with the whole journal."""
     account_id = row["account_id"]
-    bounds = None if row["moves_at"] is None else stale_between(row["moves_at"], row["moves_since"])
+    bounds = None if row["live_mfe_at"] is None else stale_between(row["live_mfe_at"], row["live_mfe_since"])
     if bounds is None:
         return
     stale = {one["trade_id"]: one["told_at"] for one in await connection.fetch(SQL.open_trades_behind.sql, account_id, *bounds)}

@@ -149,22 +149,22 @@ COMMENT ON COLUMN automated_signals.event_at IS 'when it happened by the indicat
 -- Trades ------------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE journals (
-    account_id    uuid PRIMARY KEY,
-    adopted_until bigint NOT NULL DEFAULT 0,
-    version       bigint NOT NULL DEFAULT 0,
-    heartbeat_at  timestamptz,
-    received_at   timestamptz,
-    event_at      timestamptz,
-    live_at       timestamptz,
-    moves_at      timestamptz,
-    moves_since   timestamptz
+    account_id     uuid PRIMARY KEY,
+    adopted_until  bigint NOT NULL DEFAULT 0,
+    version        bigint NOT NULL DEFAULT 0,
+    heartbeat_at   timestamptz,
+    received_at    timestamptz,
+    event_at       timestamptz,
+    live_at        timestamptz,
+    live_mfe_at    timestamptz,
+    live_mfe_since timestamptz
 );
 COMMENT ON TABLE journals IS 'one row per account that gets telemetry; its lock is held by who folds events, so that trading never waits for it';
 COMMENT ON COLUMN journals.adopted_until IS 'rows of automated_signals without an account up to this id are folded';
 COMMENT ON COLUMN journals.version IS 'grows with each fold that changed something';
 COMMENT ON COLUMN journals.heartbeat_at IS 'the latest heartbeat''s own time; received_at: when the latest message arrived; event_at: the latest event''s own time';
 COMMENT ON COLUMN journals.live_at IS 'when the latest message arrived that told of the present: silence is counted from here, whatever history was brought in since';
-COMMENT ON COLUMN journals.moves_at IS 'the own time of the latest such message that told a trade''s move; moves_since: since when they have come without a gap';
+COMMENT ON COLUMN journals.live_mfe_at IS 'the own time of the latest such message that told a trade''s move; live_mfe_since: since when they have come without a gap';
 
 CREATE TABLE trade_states (
     account_id      uuid NOT NULL,
