@@ -1,4 +1,4 @@
-"""The composition root: settings → database → writer, doors and API (``working`` puts the worker process together).
+"""The API process: settings → database → writer, doors and API (``working`` puts the worker process together).
 
 ``hookfill serve`` runs the API in this process and the worker in a child: deciding a burst never delays an acknowledgement, and
 each uses a core of its own. The child ends when this process is gone, however it went.
@@ -11,10 +11,8 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from functools import partial
 
-import asyncpg
 import structlog
 import uvicorn
 from pydantic import SecretStr
@@ -23,7 +21,6 @@ from hookfill.accounts.callers import Recognition
 from hookfill.accounts.foreign_tokens import ForeignTokens
 from hookfill.accounts.key_sets import KeySet
 from hookfill.accounts.secret_cache import SecretCache
-from hookfill.accounts.store import bootstrap
 from hookfill.accounts.tokens import AccessTokens
 from hookfill.accounts.users import RegistrationRules, is_owner_unclaimed
 from hookfill.accounts.vault import Vault
@@ -39,12 +36,10 @@ from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.errors import ConfigurationError, HookfillError
 from hookfill.postgres import server
-from hookfill.postgres.audit import audit_durability, audit_tenancy
-from hookfill.postgres.database import resolve
-from hookfill.postgres.migrate import check_schema, migrate
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect, open_pool
 from hookfill.settings import Mode, Registration, Settings
+from hookfill.starting import Listening, close_pool, prepare
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: alerts come in bursts at bar closes."""
@@ -52,7 +47,6 @@ KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10
 WORKER_SECONDS = 5.0
 """For the worker to finish what it has in hand."""
-CLOSE_SECONDS = 2.0
 RESTART_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 """How often the embedded PostgreSQL is looked after."""
@@ -61,41 +55,6 @@ GC_THRESHOLD = 50_000
 API_SECONDS = 10.0
 """How long one statement of a reading request may take."""
 _LOG = structlog.get_logger("hookfill.app")
-
-
-async def prepare(settings: Settings, home: Home) -> Database:
-    """A database that is there, migrated, safe and has an owner.
-
-    Raises:
-        ConfigurationError: a setting, the database's own settings or its schema forbid to start.
-    """
-    settings.check()
-    database = await asyncio.to_thread(resolve, settings.database_url, home.folder)
-    await migrate(database)
-    connection = await connect(database, name="start")
-    try:
-        await check_schema(connection)
-        await audit_durability(connection, allow_unsafe=settings.allow_unsafe_database)
-        await audit_tenancy(connection)
-        await bootstrap(connection, home.owner_token(settings))
-    finally:
-        await connection.close()
-    return database
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The server is up: where, and as which process.
-
-    Attributes:
-        has_owner: somebody has registered.
-        setup_token: what the first to register must bring; None: nothing, or somebody has registered.
-    """
-
-    url: str
-    pid: int
-    has_owner: bool = True
-    setup_token: str | None = field(default=None, repr=False)
 
 
 async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_ready: Callable[[Listening], None]) -> None:
@@ -249,13 +208,6 @@ def _allow_many_connections() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def close_pool(pool: asyncpg.Pool) -> None:
-    """Close a pool; a database that does not answer is not waited for."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await pool.close()  # terminates its connections when it is interrupted
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,7 +16,6 @@ from functools import partial
 import asyncpg
 import structlog
 
-from hookfill.app import Listening, close_pool, prepare
 from hookfill.brokers.mt5.reports import watch_agents
 from hookfill.desk.worker import Worker
 from hookfill.exports.worker import exports_loop
@@ -29,6 +28,7 @@ from hookfill.postgres.database import resolve
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
 from hookfill.settings import Settings
+from hookfill.starting import Listening, close_pool, prepare
 
 DESK_SECONDS = 10.0
 """For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""

@@ -8,12 +8,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from hookfill.app import Listening
 from hookfill.cli.serve import _announce
 from hookfill.home import Home
 from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres.model import Database
 from hookfill.settings import Mode, Settings
+from hookfill.starting import Listening
 from support.database import value, wait_until
 from support.people import PASSWORD, SUPABASE_SECRET, bearer, foreign_claims, sign
 from support.server import Server

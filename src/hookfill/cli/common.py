@@ -105,7 +105,7 @@ async def session(home_folder: Path | None) -> AsyncIterator[Session]:
     home = Home.at(settings.home)
     async with open_database(settings, home) as (database, connection):
         if not await applied(connection):
-            from hookfill.app import prepare
+            from hookfill.starting import prepare
 
             start_logging(settings)
             await prepare(settings, home)

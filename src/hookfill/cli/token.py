@@ -82,8 +82,8 @@ def migrate(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _migrate(settings: "Settings", home: "Home") -> list[str]:
-    from hookfill.app import prepare
     from hookfill.postgres.migrate import pending
+    from hookfill.starting import prepare
 
     async with open_database(settings, home) as (database, _):
         missing = await pending(database)
