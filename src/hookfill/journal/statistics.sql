@@ -42,14 +42,19 @@ LEFT JOIN LATERAL (
 ORDER BY days.day;
 
 -- name: trades
--- A page of trades, newest first, behind a place.
+-- A page of trades, newest first, behind a place; found in the index alone, whatever they are chosen by.
 SELECT merged, updated_at
-FROM trade_states
-WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
-  AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
-  AND ($9::text[] IS NULL OR status = ANY ($9)) AND ($10::text IS NULL OR setup_id = $10)
-ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
-LIMIT $11;
+FROM (
+    SELECT trade_id FROM trade_states
+    WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
+      AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
+      AND ($9::text[] IS NULL OR status = ANY ($9)) AND ($10::text IS NULL OR setup_id = $10)
+    ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
+    LIMIT $11
+) AS page
+JOIN trade_states USING (trade_id)
+WHERE trade_states.account_id = $1
+ORDER BY signal_date DESC, signal_at DESC, trade_id DESC;
 
 -- name: brief_trades
 -- The same, without what only merged has.
@@ -79,14 +84,14 @@ SELECT id, event_type, at, source, message_id, direction, session, entry_price, 
        mfe, be_mfe, no_be_mfe, final_mfe, mae, telemetry::text AS telemetry
 FROM (
     (
-        SELECT *, event_at AS at FROM automated_signals
+        SELECT automated_signals.*, event_at AS at FROM automated_signals
         WHERE account_id = $1 AND trade_id = $2 AND event_at >= $3 AND (event_at, id) > ($3, $4)
         ORDER BY event_at, id
         LIMIT $5
     )
     UNION ALL
     (
-        SELECT *, at
+        SELECT automated_signals.*, at
         FROM automated_signals
         CROSS JOIN LATERAL (
             SELECT least(timestamptz '2100-01-01', greatest(timestamptz '1990-01-01', coalesce(

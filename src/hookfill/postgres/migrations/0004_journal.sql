@@ -196,7 +196,8 @@ CREATE TABLE trade_states (
     updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (account_id, trade_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX trade_states_by_date ON trade_states (account_id, signal_date, signal_at, trade_id);
+CREATE INDEX trade_states_by_date ON trade_states (account_id, signal_date, signal_at, trade_id)
+    INCLUDE (status, session, direction, setup_id);
 CREATE INDEX trade_states_open ON trade_states (account_id, signal_at) WHERE status IN ('ACTIVE', 'BE_PROTECTED');
 COMMENT ON COLUMN trade_states.merged IS 'all that its events told, merged so that their order does not matter; the other columns are read from it';
 
