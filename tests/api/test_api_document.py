@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookfill.edge import candles, signed, tradingview
+from hookfill.edge import candles, indicator_export, signed, telemetry, tradingview
 from support.house import CANDLES_KEY, HMAC_SECRET, House
 
 DOORS = {
@@ -14,6 +14,8 @@ DOORS = {
     (signed.PATH, "post"),
     ("/webhook/test", "get"),
     (candles.PATH, "post"),
+    (telemetry.PATH, "post"),
+    (indicator_export.PATH, "post"),
 }
 
 FOR_ANYBODY = {f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout")}
@@ -89,6 +91,21 @@ async def test_the_documented_requests_work(house: House) -> None:
         nothing = dict.fromkeys(("records_added", "records_conflicting", "records_revised"), 0)
         assert answer.json() == documented(found, candles.PATH, 201) | nothing | counts.pop(name)
     assert counts == {}
+
+
+async def test_the_documented_requests_of_indicators_work(house: House) -> None:
+    found = await document(house)
+    for path in (telemetry.PATH, indicator_export.PATH):
+        shown = found["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
+        fields = [sorted(example["value"]) for example in shown.values()]
+        for _, value in examples(found, path):
+            for _ in range(2):
+                answer = await house.client.post(path, json=value)
+                assert answer.status_code == 200, answer.text
+                assert sorted(answer.json()) in fields
+                assert "is_valid" not in answer.json()
+        refused = await house.client.post(path, content=b"{")
+        assert refused.json().keys() == documented(found, path, 400).keys()
 
 
 def documented(found: dict[str, Any], path: str, status: int, method: str = "post") -> dict[str, Any]:

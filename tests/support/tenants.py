@@ -16,6 +16,8 @@ from support.server import OWNER_TOKEN, Server
 
 ALERT = {"symbol": "BTCUSDT", "action": "buy", "volume": 0.01, "price": 64000}
 """Of a market that never closes."""
+BROKEN_ALERT = b'{"symbol":"BTCUSDT","action":"sell","volume":0.01,"price":64000","id":"broken %s"}'
+"""With a stray quote that repair takes away."""
 BATCH = """
 INSERT INTO indicator_export_batches (account_id, batch_id, event_type, batch_number, batch_size, total_signals, signals_count,
                                       payload_json, payload_sha256, is_valid, message_id, received_at)
@@ -87,7 +89,9 @@ async def make_tenant(house: House, name: str) -> Tenant:
 async def furnish(house: Place, name: str, token: str, refresh_token: str, owner_token: str = TOKEN) -> Tenant:
     """One of everything for whom this token lets in."""
     strategy = await ask(house, "POST", "/api/v1/strategies", token, {"name": name})
-    await house.client.post("/" + strategy["webhook_url"].split("/", 3)[3], json=ALERT | {"id": name})
+    webhook = "/" + strategy["webhook_url"].split("/", 3)[3]
+    await house.client.post(webhook, json=ALERT | {"id": name})
+    await house.client.post(webhook, content=BROKEN_ALERT % name.encode())
     await house.decide()
     signal = (await ask(house, "GET", "/api/v1/signals", token, status=200))[0]
     assert signal["status"] == "executed", signal
@@ -106,6 +110,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
     batch_id = 10**15 + UUID(account).int % 10**15  # a number that stands nowhere else
     await house.pool.execute(BATCH, account, name, batch_id)
     invited = await ask(house, "POST", "/api/v1/invitations", owner_token, {"email": f"next-{name}@example.com"})
+    malformed = (await ask(house, "GET", "/api/v1/messages?state=malformed", token, status=200))[0]
     ids = {
         "account_id": account,
         "agent_id": paired["agent_id"],
@@ -114,6 +119,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         "invitation_id": invited["invitation_id"],  # only the owner has any
         "job_id": job["job_id"],
         "key_id": key["key_id"],
+        "message_id": malformed["id"],
         "signal_id": signal["id"],
         "strategy_id": strategy["strategy_id"],
     }
