@@ -1,5 +1,9 @@
-"""Turns messages into batches, and batches into ledgers."""
+"""Turns messages into batches, and batches into ledgers.
 
+What they say is read beside the event loop: a large export must not hold up the trading that goes on in the same process.
+"""
+
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +14,7 @@ import asyncpg
 from hookfill.exports.envelope import CONFIRMED_SIGNALS, Envelope, read_envelope
 from hookfill.exports.grammar import LEDGERS, read_rows
 from hookfill.exports.merge import import_batch as merge_batch
-from hookfill.exports.model import Entry, Ledger
+from hookfill.exports.model import Entry, Ledger, Reading
 from hookfill.exports.rows import entry_of, result_of, row_of, signals_of
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.strict_json import StrictJsonError
@@ -44,7 +48,7 @@ async def open_messages(connection: asyncpg.Connection, account_id: UUID, rows: 
     batches = [
         {
             "place": place,
-            **_columns(envelope),
+            **asdict(envelope),
             "payload": row["body"].decode("utf-8-sig"),
             "message_id": row["message_id"],
             "received_at": row["received_at"],
@@ -71,12 +75,22 @@ async def _read(
 ) -> list[tuple[Mapping[str, Any], Envelope]]:
     """Messages with their envelopes; what is no strict JSON becomes malformed."""
     read = []
+    for row, envelope in await asyncio.to_thread(_envelopes, list(rows)):
+        if isinstance(envelope, Envelope):
+            read.append((row, envelope))
+        else:
+            await connection.execute(SQL.refuse_message.sql, account_id, row["message_id"], Reason.JSON_INVALID, str(envelope))
+    return read
+
+
+def _envelopes(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Envelope | StrictJsonError]]:
+    found: list[tuple[Mapping[str, Any], Envelope | StrictJsonError]] = []
     for row in rows:
         try:
-            read.append((row, read_envelope(row["body"])))
+            found.append((row, read_envelope(row["body"])))
         except StrictJsonError as error:
-            await connection.execute(SQL.refuse_message.sql, account_id, row["message_id"], Reason.JSON_INVALID, str(error))
-    return read
+            found.append((row, error))
+    return found
 
 
 async def _note(connection: asyncpg.Connection, account_id: UUID, read: Sequence[tuple[Mapping[str, Any], Envelope]]) -> None:
@@ -85,10 +99,6 @@ async def _note(connection: asyncpg.Connection, account_id: UUID, read: Sequence
         for row, envelope in read
     ]
     await connection.execute(SQL.note_deliveries.sql, account_id, told)
-
-
-def _columns(envelope: Envelope) -> dict[str, Any]:
-    return asdict(envelope)
 
 
 async def import_batches(
@@ -100,9 +110,7 @@ async def import_batches(
     """
     results: dict[int, dict[str, Any]] = {}
     for event_type, ledger in LEDGERS.items():
-        chosen = [
-            (batch, read_rows(ledger, signals_of(batch["signals"]))) for batch in batches if batch["event_type"] == event_type
-        ]
+        chosen = await asyncio.to_thread(_readings, ledger, [batch for batch in batches if batch["event_type"] == event_type])
         trade_ids = {row.trade_id for _, reading in chosen for row in reading.rows}
         entries = await _entries(connection, account_id, ledger, trade_ids)
         changed: dict[str, Entry] = {}
@@ -119,6 +127,10 @@ async def import_batches(
         if any(result["inserted"] or result["updated"] for result in results.values()):
             await connection.execute(SQL.advance.sql, account_id)
     return results
+
+
+def _readings(ledger: Ledger, batches: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Reading]]:
+    return [(batch, read_rows(ledger, signals_of(batch["signals"]))) for batch in batches]
 
 
 async def _entries(connection: asyncpg.Connection, account_id: UUID, ledger: Ledger, trade_ids: Iterable[str]) -> dict[str, Entry]:

@@ -21,13 +21,13 @@ from hookfill.exports.store import (
     note_repeats,
     open_messages,
 )
-from hookfill.ops.loop import UNREACHABLE, Loop
+from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
 CHANNEL = "hookfill_journal"
 LONGEST_TRACE = 4000
-MOST_MESSAGES = 200
+MOST_MESSAGES = 100
 MOST_BATCHES = 500
-MOST_SIGNALS = 5_000
+MOST_SIGNALS = 2_000
 """Rows of a transaction, beside those of its first batch."""
 NOBODYS_FAULT = (
     *UNREACHABLE,
@@ -39,9 +39,11 @@ NOBODYS_FAULT = (
 _LOG = structlog.get_logger("hookfill.exports")
 
 
-def exports_loop(pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> Loop:
+def exports_loop(
+    pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]], *, poll_seconds: float = POLL_SECONDS
+) -> Loop:
     """The loop that keeps all ledgers current; ``connect`` makes the connection that listens."""
-    return Loop("exports", pool, connect, CHANNEL, find, work)
+    return Loop("exports", pool, connect, CHANNEL, find, work, poll_seconds=poll_seconds)
 
 
 async def find(connection: asyncpg.Connection) -> set[UUID]:
