@@ -150,6 +150,16 @@ async def test_the_desk_is_woken_on_its_channel(connection: asyncpg.Connection, 
         await heard.wait()
 
 
+async def test_workers_are_woken_on_their_channels(connection: asyncpg.Connection, pool: asyncpg.Pool) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    for channel in (store.DESK_CHANNEL, store.JOURNAL_CHANNEL):
+        await connection.add_listener(channel, lambda *notice: heard.put_nowait(notice[2]))
+    async with pool.acquire() as other:
+        await store.wake(other, {store.JOURNAL_CHANNEL, store.DESK_CHANNEL})
+    async with asyncio.timeout(10):
+        assert {await heard.get(), await heard.get()} == {"hookfill_signals", "hookfill_journal"}
+
+
 async def test_simulated_time_never_runs_back(connection: asyncpg.Connection) -> None:
     for now in (NOON, NOON + timedelta(hours=1), NOON):
         await store.advance_simulated_clock(connection, now)

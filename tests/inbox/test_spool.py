@@ -1,5 +1,6 @@
 """The spool: what is written comes back whole and in order; what is left of a crash does no harm."""
 
+import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,8 @@ deliveries = st.builds(
     error=maybe_texts,
     gate_key=st.none() | st.binary(max_size=40),
     signal=st.none() | new_signals,
+    repaired_body=st.none() | st.binary(max_size=200),
+    repaired_by=maybe_texts,
 )
 
 
@@ -56,6 +59,17 @@ def test_batches_come_back_whole_and_in_order(batches: list[list[Delivery]]) -> 
 def a_delivery(body: bytes = b"x") -> Delivery:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     return Delivery(new_id(), new_id(), "tradingview", body, now, now, 0)
+
+
+def test_batches_of_before_repairs_were_known_are_read(tmp_path: Path) -> None:
+    spool, delivery = Spool(tmp_path), a_delivery()
+    spool.write([delivery])
+    (path,) = tmp_path.glob("*.batch")
+    entries = json.loads(path.read_text())
+    for name in ("repaired_body", "repaired_by"):
+        assert entries[0].pop(name) is None
+    path.write_text(json.dumps(entries))
+    assert [batch for _, batch in spool.batches()] == [[delivery]]
 
 
 def test_half_a_batch_of_a_crash_is_ignored(tmp_path: Path) -> None:

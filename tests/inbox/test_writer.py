@@ -165,6 +165,18 @@ async def test_the_desk_is_told_of_pending_signals_only(connection: asyncpg.Conn
         await heard.wait()
 
 
+async def test_the_journal_is_told_of_what_is_to_be_read(connection: asyncpg.Connection, writer: Writer, make: Make) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    for channel in ("hookfill_signals", "hookfill_journal"):
+        await connection.add_listener(channel, lambda *notice: heard.put_nowait(notice[2]))
+    await submit_all(writer, [make(None, signal=False, state="received"), make(None, signal=False, state="malformed")])
+    async with asyncio.timeout(10):
+        assert await heard.get() == "hookfill_journal"
+    await submit_all(writer, [make(None, signal=False, state="received"), make(None)])
+    async with asyncio.timeout(10):
+        assert {await heard.get(), await heard.get()} == {"hookfill_signals", "hookfill_journal"}
+
+
 async def test_stopping_answers_what_is_in_flight(
     connection: asyncpg.Connection, database: Database, spool: Spool, make: Make
 ) -> None:
