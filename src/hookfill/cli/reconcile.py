@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookfill.cli.common import HomeOption, JsonOption, Session, run_async, session, start_logging
+from hookfill.cli.reconcile_ledgers import reconcile_ledgers
 from hookfill.kernel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def reconcile(
     ] = None,
     backfill: Annotated[bool, typer.Option("--backfill", help="Bring in what is missing, after asking.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    account: Annotated[str | None, typer.Option(help="Only this account's messages (name or id); default: all.")] = None,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Compare the indicator's ledgers with the journal instead.")] = False,
+    day: Annotated[str | None, typer.Option(help="With --ledger: the New York day, such as 2026-03-02; default: a week.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only this account's; default: all, with --ledger the default one.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,9 +36,19 @@ def reconcile(
 
     What an indicator tells can be brought in as of when it was fired (source "backfill"). Alerts of strategies are compared too,
     but no trade is made after the fact: `hookfill import alerts` replays them.
+
+    With --ledger: what an indicator exported against what its telemetry told; exits with 1 on errors and warnings.
     """
+    if ledger:
+        if file is not None or backfill:
+            raise ConfigurationError("--ledger takes neither a file nor --backfill: leave them out.")
+        raise typer.Exit(run_async(reconcile_ledgers(home, day, account, as_json=as_json)))
+    if day is not None:
+        raise ConfigurationError("--day goes with --ledger: add it, or leave the day out.")
     if file is None:
-        raise ConfigurationError("Name the file with TradingView's alert log: hookfill reconcile FILE.csv")
+        raise ConfigurationError(
+            "Name TradingView's alert log (hookfill reconcile FILE.csv), or compare the ledgers with --ledger."
+        )
     if backfill and as_json and not yes:
         raise ConfigurationError("--json can't ask: add --yes to bring in what is missing.")
     raise typer.Exit(1 if run_async(_reconcile(home, file, account, backfill=backfill, yes=yes, as_json=as_json)) else 0)
