@@ -99,6 +99,11 @@ class Desk:
     def worker(self, **options: Any) -> Worker:
         return Worker(self.pool, self.connect, **({"is_simulated": True} | options))
 
+    async def decide(self, account_id: UUID, most_signals: int) -> bool:
+        """One transaction for an account."""
+        async with self.pool.acquire() as connection:
+            return await self.worker()._decide(connection, account_id, most_signals)
+
     async def work(self) -> int:
         """Decide everything that is due; how many account transactions that took."""
         return await self.worker().work_off()

@@ -65,7 +65,7 @@ async def test_a_thousand_signals_cost_a_handful_of_statements(desk, watched, da
         texts = [f"{('buy', 'sell', 'close')[number % 3]} {symbols[number % 10]}" for number in range(250)]
         await desk.alerts(*((text, 1 + place + number / 250) for number, text in enumerate(texts)), strategy_id=strategy_id)
     watched()
-    assert await desk.worker()._decide(desk.account_id, 1000)
+    assert await desk.decide(desk.account_id, 1000)
     statements = [one for one in watched() if not one.startswith(("BEGIN", "COMMIT"))]
     assert len(statements) < 25, statements
     assert len(await desk.rows("SELECT FROM signals WHERE status <> 'pending'")) == 1000
@@ -90,8 +90,7 @@ async def test_history_in_many_transactions_equals_one(desk, monkeypatch: pytest
         strategy_id = await desk.strategy(account_id, exits={"stop": {"pips": 900}, "max_hold_hours": 7})
         await desk.alerts(*fires, account_id=account_id, strategy_id=strategy_id, source="import")
     await desk.candles(*hours)
-    worker = desk.worker()
-    while await worker._decide(second, 1000):
+    while await desk.decide(second, 1000):
         pass
     monkeypatch.setattr(working, "MOST_SIGNALS", size)
     assert await desk.work() >= 30 // size
@@ -130,8 +129,7 @@ async def test_bars_in_many_transactions_equal_one(desk, monkeypatch: pytest.Mon
         await desk.alerts((BUY + " sl=1.0945", 0), ("buy GBPUSD 0.1 sl=1.095", 0), account_id=account_id, strategy_id=strategy_id)
         await desk.work()
     await desk.candles(*minutes, *hours)
-    worker = desk.worker()
-    await worker._decide(second, 1000)
+    await desk.decide(second, 1000)
     monkeypatch.setattr(gathering, "MOST_BARS", most_bars)
     assert await desk.work() > 3
     first = await desk.ledger()
@@ -241,7 +239,7 @@ async def test_writing_an_outcome_twice_is_refused(desk) -> None:
     await desk.rows("UPDATE signals SET status = 'pending'")
     await desk.rows("DELETE FROM positions")
     with pytest.raises(asyncpg.UniqueViolationError):
-        await desk.worker()._decide(desk.account_id, 10)
+        await desk.decide(desk.account_id, 10)
 
 
 async def test_the_ledger_witness_agrees(desk, database) -> None:

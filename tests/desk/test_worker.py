@@ -60,11 +60,9 @@ async def test_an_account_that_is_locked_elsewhere_is_left_alone(desk) -> None:
     assert await desk.verdicts(mine) == [("executed", None)]
 
 
-async def test_a_notification_wakes_it(desk, database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "POLL_SECONDS", 3600.0)
+async def test_a_notification_wakes_it(desk, database) -> None:
     await desk.candles(*MARKET)
-    worker = desk.worker()
-    worker.wake()
+    worker = desk.worker(poll_seconds=3600.0)
     task = asyncio.create_task(worker.run())
     try:
         listens = "SELECT FROM pg_stat_activity WHERE application_name = 'hookfill desk wake' AND datname = current_database()"
@@ -81,13 +79,11 @@ async def test_a_notification_wakes_it(desk, database, monkeypatch: pytest.Monke
     assert only(await desk.rows("SELECT exit_reason FROM positions"))["exit_reason"] == "stop_loss"
 
 
-async def test_the_poll_finds_what_no_notification_told(desk, database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "POLL_SECONDS", 0.05)
-
+async def test_the_poll_finds_what_no_notification_told(desk, database) -> None:
     async def never() -> asyncpg.Connection:
         raise OSError("no way to listen")
 
-    worker = Worker(desk.pool, never, is_simulated=True)
+    worker = Worker(desk.pool, never, is_simulated=True, poll_seconds=0.05)
     task = asyncio.create_task(worker.run())
     try:
         await desk.candles(*MARKET)

@@ -179,3 +179,35 @@ async def test_stopping_ends_it_after_the_work_in_hand(pool: asyncpg.Pool, datab
 
 async def never_connects() -> asyncpg.Connection:
     raise ConnectionRefusedError("nobody is there")
+
+
+async def test_several_channels_each_do_their_own(pool: asyncpg.Pool, database: Database) -> None:
+    work = Work(n1=0)
+    heard: list[str] = []
+    channels = {"loop_a": lambda: heard.append("a"), "loop_b": lambda: heard.append("b")}
+    loop = Loop("test", pool, partial(connect, database, name="loop"), channels, work.find, work.work, poll_seconds=NEVER)
+    async with running(loop):
+        listens = LISTENS.replace("LISTEN%", '%"loop_b"%')
+        await wait_until_async(lambda: value(database.url, listens), "it listens to both")
+        await pool.execute("NOTIFY loop_b")
+        await pool.execute("NOTIFY loop_a")
+        await wait_until_async(lambda: heard == ["b", "a"], "both were heard")
+
+
+async def test_the_poll_and_a_failure_make_it_look_at_everything(pool: asyncpg.Pool, database: Database) -> None:
+    work = Work(n1=1)
+    looks: list[str] = []
+    loop = make(pool, database, work, look_at_all=lambda: looks.append("all"))
+    assert await loop.work_off() == 1
+    assert looks == []
+    work.left[ONE] = 1
+    work.trouble = lambda _: ZeroDivisionError("a fault")
+    assert await loop.work_off() == 0
+    assert looks == ["all"]
+    work.trouble = lambda _: ConnectionResetError("gone")
+    with pytest.raises(ConnectionResetError):
+        await loop.work_off()
+    assert looks == ["all", "all"]
+    work.trouble = lambda _: None
+    async with running(make(pool, database, work, poll_seconds=0.01, look_at_all=lambda: looks.append("poll"))):
+        await wait_until_async(lambda: "poll" in looks, "the poll looks at everything")

@@ -1,11 +1,9 @@
 """The worker loop: wakes, finds accounts with work, and decides for one account at a time under its lock.
 
-NOTIFY wakes it, a poll every ``POLL_SECONDS`` is the truth behind it. Several workers, in one process or many, share the work
+NOTIFY wakes it, a poll is the truth behind it (see ``ops.loop``). Several workers, in one process or many, share the work
 through the account locks; an account that is locked elsewhere is skipped and found again.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -21,22 +19,14 @@ from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
 from hookfill.desk.model import MAX_ATTEMPTS
 from hookfill.desk.watchdog import at_most
 from hookfill.kernel.clock import EPOCH, utc_now
+from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
-POLL_SECONDS = 1.0
 SIGNAL_SECONDS = 2.0
 """Deciding one signal takes a fraction of a millisecond; an engine that takes this long is caught in a loop."""
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
 RESULTS_CHANNEL = "hookfill_results"
 _LOG = structlog.get_logger("hookfill.desk")
-_UNREACHABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 class Worker:
@@ -49,83 +39,67 @@ class Worker:
         *,
         is_simulated: bool = False,
         concurrency: int = 4,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """Work through ``pool`` and listen through a connection made by ``connect``.
 
         Args:
             is_simulated: the time is what the messages carry, not the clock's.
-            concurrency: accounts decided at the same time; the pool must have as many connections and one more.
+            concurrency: accounts decided at the same time; the pool must have as many connections.
+            poll_seconds: how often it looks for work of itself.
         """
-        self._pool = pool
-        self._connect = connect
         self._is_simulated = is_simulated
-        self._slots = asyncio.Semaphore(concurrency)
-        self._wake = asyncio.Event()
         self._prices_moved = True
         self._news_came = True
-        self._stopping = False
+        heard: dict[str, Callable[[], None]] = {
+            SIGNALS_CHANNEL: self.wake,
+            PRICES_CHANNEL: partial(self.wake, prices=True),
+            RESULTS_CHANNEL: partial(self.wake, news=True),
+        }
+        self._loop = Loop(
+            "desk",
+            pool,
+            connect,
+            heard,
+            self._accounts_with_work,
+            self._work,
+            poll_seconds=poll_seconds,
+            concurrency=concurrency,
+            look_at_all=self._look_at_all,
+        )
 
     def wake(self, *, prices: bool = False, news: bool = False) -> None:
         """There may be work: pending signals, newer prices, or news from a broker."""
         self._prices_moved = self._prices_moved or prices
         self._news_came = self._news_came or news
-        self._wake.set()
+        self._loop.wake()
 
     def stop(self) -> None:
         """End ``run`` after the work in hand."""
-        self._stopping = True
-        self._wake.set()
+        self._loop.stop()
 
     async def run(self) -> None:
         """Work until stopped; a database that is away is waited for."""
-        listening = asyncio.create_task(self._listen())
-        try:
-            while not self._stopping:
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self._prices_moved = self._news_came = True  # the poll looks at everything
-                self._wake.clear()
-                try:
-                    await self.work_off()
-                except _UNREACHABLE as error:
-                    _LOG.warning("desk_waits_for_database", error=f"{type(error).__name__}: {error}")
-                except asyncpg.PostgresError as error:
-                    _LOG.error("desk_failed", error=f"{type(error).__name__}: {error}")
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+        await self._loop.run()
 
     async def work_off(self) -> int:
         """Decide everything that is due now; returns how many account transactions did something."""
-        done = 0
-        try:
-            while not self._stopping:
-                accounts = await self._accounts_with_work()
-                results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts))
-                if not any(results):
-                    return done
-                done += sum(results)
-        except Exception:
-            self._prices_moved = self._news_came = (
-                True  # what was found may be undone; a steady stream of signals must not hide it from the poll
-            )
-            raise
-        return done
+        return await self._loop.work_off()
 
-    async def _accounts_with_work(self) -> set[UUID]:
+    def _look_at_all(self) -> None:
+        """What was found may be undone; a steady stream of signals must not hide it from the poll."""
+        self._prices_moved = self._news_came = True
+
+    async def _accounts_with_work(self, connection: asyncpg.Connection) -> set[UUID]:
         look_at_prices, self._prices_moved = self._prices_moved, False
         look_at_news, self._news_came = self._news_came, False
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(SQL.accounts_with_signals.sql)
-            if look_at_prices:
-                now = await self._now(connection)
-                rows += await connection.fetch(SQL.accounts_with_prices.sql, now)
-                rows += await connection.fetch(ABROAD.accounts_with_own_prices.sql, now)
-            if look_at_news:
-                rows += await connection.fetch(ABROAD.accounts_with_news.sql)
+        rows = await connection.fetch(SQL.accounts_with_signals.sql)
+        if look_at_prices:
+            now = await self._now(connection)
+            rows += await connection.fetch(SQL.accounts_with_prices.sql, now)
+            rows += await connection.fetch(ABROAD.accounts_with_own_prices.sql, now)
+        if look_at_news:
+            rows += await connection.fetch(ABROAD.accounts_with_news.sql)
         return {row["account_id"] for row in rows}
 
     async def _now(self, connection: asyncpg.Connection) -> datetime:
@@ -133,21 +107,18 @@ class Worker:
             return utc_now()
         return await connection.fetchval(SQL.simulated_now.sql) or EPOCH
 
-    async def _in_slot(self, account_id: UUID) -> bool:
-        async with self._slots:
-            if self._stopping:
-                return False
-            try:
-                return await self._decide(account_id, MOST_SIGNALS)
-            except _UNREACHABLE:
-                raise
-            except Exception as error:
-                _LOG.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
-                return await self._one_by_one(account_id)
+    async def _work(self, connection: asyncpg.Connection, account_id: UUID) -> bool:
+        try:
+            return await self._decide(connection, account_id, MOST_SIGNALS)
+        except UNREACHABLE:
+            raise
+        except Exception as error:
+            _LOG.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+            return await self._one_by_one(connection, account_id)
 
-    async def _decide(self, account_id: UUID, most_signals: int) -> bool:
+    async def _decide(self, connection: asyncpg.Connection, account_id: UUID, most_signals: int) -> bool:
         """One transaction for one account; False when it is locked elsewhere or there was nothing to do."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with connection.transaction():
             row = await connection.fetchrow(SQL.lock_account.sql, account_id)
             if row is None:
                 return False
@@ -160,32 +131,32 @@ class Worker:
             await apply(connection, outcome)
             return True
 
-    async def _one_by_one(self, account_id: UUID) -> bool:
+    async def _one_by_one(self, connection: asyncpg.Connection, account_id: UUID) -> bool:
         """Something in the batch can't be gathered, folded or written: find out which signal, and count the attempt against it."""
-        if not await self._prices_can_be_folded(account_id):
+        if not await self._prices_can_be_folded(connection, account_id):
             return False
         did_something = False
         for _ in range(MOST_SIGNALS):
             try:
-                if not await self._decide(account_id, 1):
+                if not await self._decide(connection, account_id, 1):
                     return did_something
-            except _UNREACHABLE:
+            except UNREACHABLE:
                 raise
             except Exception as error:
-                if not await self._note_failure(account_id, error):
+                if not await self._note_failure(connection, account_id, error):
                     return did_something
             did_something = True
         return did_something
 
-    async def _prices_can_be_folded(self, account_id: UUID) -> bool:
+    async def _prices_can_be_folded(self, connection: asyncpg.Connection, account_id: UUID) -> bool:
         """Whether the account's prices and its broker's news can be folded: if not, its signals are innocent of it and wait."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with connection.transaction():
             row = await connection.fetchrow(SQL.lock_account.sql, account_id)
             if row is None:
                 return False
             try:
                 situation = await gather(connection, row, await self._now(connection), 0)
-            except _UNREACHABLE:
+            except UNREACHABLE:
                 raise
             except Exception:  # nothing of the account can be decided: each attempt is counted, so that this ends and is seen
                 return True
@@ -196,31 +167,11 @@ class Worker:
                 return False
             return True
 
-    async def _note_failure(self, account_id: UUID, error: Exception) -> bool:
+    async def _note_failure(self, connection: asyncpg.Connection, account_id: UUID, error: Exception) -> bool:
         """Count a failed attempt of the account's first pending signal; False when it has none."""
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(SQL.pending_signals.sql, account_id, 1)
-            if not rows:
-                return False
-            text = f"{type(error).__name__}: {error}"
-            await connection.execute(SQL.note_failure.sql, MAX_ATTEMPTS, text, account_id, rows[0]["signal_id"])
+        rows = await connection.fetch(SQL.pending_signals.sql, account_id, 1)
+        if not rows:
+            return False
+        text = f"{type(error).__name__}: {error}"
+        await connection.execute(SQL.note_failure.sql, MAX_ATTEMPTS, text, account_id, rows[0]["signal_id"])
         return True
-
-    async def _listen(self) -> None:
-        """Keep a LISTEN connection; when it dies, work is found by the poll until it is back."""
-        while True:
-            try:
-                connection = await self._connect()
-                gone = asyncio.Event()
-                connection.add_termination_listener(lambda *_, gone=gone: gone.set())
-                await connection.add_listener(SIGNALS_CHANNEL, lambda *_: self.wake())
-                await connection.add_listener(PRICES_CHANNEL, lambda *_: self.wake(prices=True))
-                await connection.add_listener(RESULTS_CHANNEL, lambda *_: self.wake(news=True))
-                try:
-                    await gone.wait()
-                finally:
-                    if not connection.is_closed():
-                        await connection.close(timeout=POLL_SECONDS)
-            except (*_UNREACHABLE, asyncpg.PostgresError) as error:
-                _LOG.warning("desk_not_listening", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(POLL_SECONDS)

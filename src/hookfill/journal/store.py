@@ -270,4 +270,6 @@ def _adopted(row: Mapping[str, Any]) -> tuple[Event, ...]:
         return read_adopted(row["id"], row["row"], row["telemetry"], row["now"])
     except Unreadable as error:
         _LOG.warning("older_row_left_out", id=row["id"], why=error.detail)
-        return ()
+    except Exception:  # a fault of ours must not keep all rows behind this one from being adopted
+        _LOG.exception("older_row_failed", id=row["id"])
+    return ()

@@ -5,8 +5,7 @@ many, share the work through these locks; what is locked elsewhere is skipped an
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from uuid import UUID
 
 import asyncpg
@@ -39,28 +38,32 @@ class Loop:
         name: str,
         pool: asyncpg.Pool,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
-        channel: str,
+        channel: str | Mapping[str, Callable[[], None]],
         find: Find,
         work: Work,
         *,
         poll_seconds: float = POLL_SECONDS,
         concurrency: int = 1,
+        look_at_all: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work through ``pool`` and listen on ``channel`` through a connection made by ``connect``.
+        """Work through ``pool`` and listen through a connection made by ``connect``.
 
         Args:
             name: what the loop is for, in logs ("journal").
+            channel: what wakes it; or several, with what to do when one of them speaks.
             find, work: what to do.
             poll_seconds: how often it looks for work of itself, and how long it waits for a database that is away.
             concurrency: accounts worked on at the same time; the pool must have as many connections.
+            look_at_all: called before the poll looks, and when something failed: work that was found before may be there again.
         """
         self._pool = pool
         self._connect = connect
-        self._channel = channel
+        self._channels = {channel: self.wake} if isinstance(channel, str) else channel
         self._find = find
         self._work = work
         self._poll_seconds = poll_seconds
         self._slots = asyncio.Semaphore(concurrency)
+        self._look_at_all = look_at_all
         self._wake = asyncio.Event()
         self._stopping = False
         self._log = structlog.get_logger(f"hookfill.{name}")
@@ -86,12 +89,18 @@ class Loop:
                     self._log.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
                 except asyncpg.PostgresError as error:
                     self._log.error("work_not_found", error=f"{type(error).__name__}: {error}")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_seconds):
-                        await self._wake.wait()
+                await self._wait()
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        """Until it is woken, or time for the poll."""
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            self._look_at_all()
 
     async def work_off(self) -> int:
         """Do all the work that is there now; returns how many calls did something.
@@ -100,16 +109,17 @@ class Loop:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the database is away, or work can't be looked for.
         """
         done = 0
-        while not self._stopping:
-            async with self._pool.acquire() as connection:
-                accounts = await self._find(connection)
-            results = await asyncio.gather(*(self._in_slot(account_id) for account_id in accounts), return_exceptions=True)
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-            if not any(results):
-                return done
-            done += sum(result is True for result in results)
+        try:
+            while not self._stopping:
+                async with self._pool.acquire() as connection:
+                    accounts = await self._find(connection)
+                results = await _all(self._in_slot(account_id) for account_id in accounts)
+                if not any(results):
+                    return done
+                done += sum(results)
+        except Exception:
+            self._look_at_all()
+            raise
         return done
 
     async def _in_slot(self, account_id: UUID) -> bool:
@@ -124,6 +134,7 @@ class Loop:
                 raise
             except Exception as error:
                 self._log.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+                self._look_at_all()
                 return False
 
     async def _listen(self) -> None:
@@ -134,7 +145,8 @@ class Loop:
                 gone = asyncio.Event()
                 connection.add_termination_listener(lambda *_, gone=gone: gone.set())
                 try:
-                    await connection.add_listener(self._channel, lambda *_: self.wake())
+                    for channel, heard in self._channels.items():
+                        await connection.add_listener(channel, lambda *_, heard=heard: heard())
                     await gone.wait()
                 finally:
                     if not connection.is_closed():
@@ -142,3 +154,12 @@ class Loop:
             except DATABASE_ERRORS as error:
                 self._log.warning("not_listening", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._poll_seconds)
+
+
+async def _all(works: Iterable[Awaitable[bool]]) -> list[bool]:
+    """The results of all, or the first failure when all have come to an end."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
