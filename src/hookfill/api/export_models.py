@@ -142,8 +142,8 @@ class LedgerTrade(Model):
     batch_id: int = Field(description="The newest batch that told of it.")
     received_at: datetime = Field(description="When that batch came.")
     sources: dict[str, int] = Field(description="Of fields that another batch told last: which one.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When it was first imported.")
+    updated_at: datetime = Field(description="When an import last told something newer of it.")
 
 
 class ConfirmedTrade(LedgerTrade):
