@@ -21,9 +21,9 @@ from hookfill.exports.store import (
     note_repeats,
     open_messages,
 )
+from hookfill.inbox.store import JOURNAL_CHANNEL
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
-CHANNEL = "hookfill_journal"
 LONGEST_TRACE = 4000
 MOST_MESSAGES = 100
 MOST_BATCHES = 500
@@ -43,7 +43,7 @@ def exports_loop(
     pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]], *, poll_seconds: float = POLL_SECONDS
 ) -> Loop:
     """The loop that keeps all ledgers current; ``connect`` makes the connection that listens."""
-    return Loop("exports", pool, connect, CHANNEL, find, work, poll_seconds=poll_seconds)
+    return Loop("exports", pool, connect, JOURNAL_CHANNEL, find, work, poll_seconds=poll_seconds)
 
 
 async def find(connection: asyncpg.Connection) -> set[UUID]:
