@@ -142,7 +142,8 @@ async def test_the_worker_does_not_wait_for_ever_for_a_host_that_vanished(
 async def test_sigterm_ends_the_server_while_the_database_is_silent(
     server_home: Path, proxy: Proxy, database: Database, chance: random.Random
 ) -> None:
-    server = Server(server_home, database_url=proxy.url(database.connect_arguments["database"]))
+    patience = {"hookfill.app.WORKER_SECONDS": 0.5, "hookfill.starting.CLOSE_SECONDS": 0.3}
+    server = Server(server_home, database_url=proxy.url(database.connect_arguments["database"]), constants=patience)
     try:
         await asyncio.to_thread(server.start)
         strategy = await add_strategy(database, settings=TRADE_EVERYTHING)

@@ -126,7 +126,8 @@ def test_send_shows_the_answer_and_what_became_of_it(cli: Cli) -> None:
     assert query(cli.database.url, "SELECT symbol, quantity FROM positions")[0][0] == "BTCUSDT"
 
 
-def test_send_signs_for_the_signed_door(cli: Cli) -> None:
+def test_send_signs_for_the_signed_door(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hookfill.cli.send.DECIDED_SECONDS", 0.3)  # no worker runs that would decide
     with serving(cli, "--json", "--role", "api", HMAC_SECRET=HMAC) as process:
         ready(process)
         refused = cli.run("send", "--json")

@@ -1,5 +1,7 @@
 """``hookfill demo`` from start to end: what its sample day is there to show, does show, in every run the same."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,6 @@ from typing import Any
 import psutil
 import pytest
 
-from hookfill.demo.run_day import Day, run_day
 from hookfill.demo.sample_alerts import Intent
 from hookfill.demo.sample_day import make_day
 from hookfill.ops.ledger import check_ledger
@@ -36,24 +39,106 @@ KEYS = {
     "alerts", "duplicates", "discarded", "rejected", "orders", "fills", "positions_opened", "positions_closed", "exits",
     "realized_pnl", "equity", "alert_to_fill_ms",
 }  # fmt: skip
+DEMO = [sys.executable, "-m", "hookfill", "demo"]
 TIMEOUT_SECONDS = 300
 
 
+@dataclass(frozen=True)
+class Lasting:
+    """A demo that went on after its summary.
+
+    Attributes:
+        summary: what it printed.
+        unsound: rules of the ledger that did not hold while its server still ran.
+        remains: what its end by SIGTERM left.
+    """
+
+    summary: dict[str, Any]
+    unsound: list[Any]
+    remains: "Remains"
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of an interrupted demo, and what it said on standard error."""
+
+    err: str
+    had_children: bool
+    processes: list[psutil.Process]
+    home: Path
+
+    def check(self) -> None:
+        assert "Traceback" not in self.err
+        assert self.had_children
+        assert not self.processes
+        assert not self.home.exists()
+
+
 @pytest.fixture(scope="module")
-def runs() -> list[dict[str, Any]]:
-    """What two runs as commands print; neither leaves anything behind."""
-    return [run_demo(), run_demo()]
+def lasting() -> Lasting:
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such signals")
+    with start("--json") as process:
+        printed = ""
+        while not printed.endswith("\n}\n"):
+            printed += next_line(process)
+        found = asyncio.run(unsound(home_of(process)))
+        return Lasting(json.loads(printed, parse_float=Decimal), found, interrupt(process, signal.SIGTERM))
 
 
-def run_demo() -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def run() -> dict[str, Any]:
+    """What a run prints that ends by itself; it leaves nothing behind."""
     before = leftovers()
-    command = [sys.executable, "-m", "hookfill", "demo", "--once", "--json"]
+    command = [*DEMO, "--once", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS, env=foreign_settings())
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert leftovers() == before
     found: dict[str, Any] = json.loads(done.stdout, parse_float=Decimal)
     return found
+
+
+@contextlib.contextmanager
+def start(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    command, pipe = [*DEMO, *options], subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=foreign_settings(), start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()  # it tidies up; has no effect on one that has ended
+        process.communicate(timeout=TIMEOUT_SECONDS)
+
+
+def next_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.communicate(timeout=TIMEOUT_SECONDS)[1]
+    return line
+
+
+def home_of(process: "subprocess.Popen[str]") -> Path:
+    """The temporary home, which its server was started with."""
+    (command,) = [child.cmdline() for child in psutil.Process(process.pid).children() if "serve" in child.cmdline()]
+    return Path(command[command.index("--home") + 1])
+
+
+def interrupt(process: "subprocess.Popen[str]", number: signal.Signals) -> Remains:
+    """As a terminal does it: the demo, and all that it has started."""
+    home, children = home_of(process), psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    return Remains(err, bool(children), psutil.wait_procs(children, timeout=TIMEOUT_SECONDS)[1], home)
+
+
+async def unsound(home: Path) -> list[Any]:
+    running = find_running(home)
+    assert running is not None
+    connection = await connect(embedded(running), name="test")
+    try:
+        return [invariant for invariant in await check_ledger(connection) if not invariant.holds]
+    finally:
+        await connection.close()
 
 
 def foreign_settings() -> dict[str, str]:
@@ -69,26 +154,28 @@ def leftovers() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("hookfill-demo-*"))
 
 
-def test_the_summary_has_the_promised_keys(runs: list[dict[str, Any]]) -> None:
-    assert set(runs[0]) >= KEYS
-    assert set(runs[0]["alert_to_fill_ms"]) == {"p50", "p99"}
+def test_the_summary_has_the_promised_keys(run: dict[str, Any]) -> None:
+    assert set(run) >= KEYS
+    assert set(run["alert_to_fill_ms"]) == {"p50", "p99"}
 
 
-def test_two_runs_come_to_the_same(runs: list[dict[str, Any]]) -> None:
-    first, second = ({name: run[name] for name in run if name not in {"alert_to_fill_ms", "seconds"}} for run in runs)
+def test_two_runs_come_to_the_same(run: dict[str, Any], lasting: Lasting) -> None:
+    first, second = (
+        {name: found[name] for name in found if name not in {"alert_to_fill_ms", "seconds"}} for found in (run, lasting.summary)
+    )
     assert first == second
 
 
-def test_messages_come_out_as_they_were_meant(runs: list[dict[str, Any]]) -> None:
-    found = runs[0]
+def test_messages_come_out_as_they_were_meant(run: dict[str, Any]) -> None:
+    found = run
     assert found["alerts"] == sum(INTENTS.values())
     assert found["duplicates"] == INTENTS[Intent.RESEND]
     assert found["malformed"] == INTENTS[Intent.MALFORMED]
     assert found["failed"] == found["pending"] == found["refused"] == 0
 
 
-def test_refusals_are_those_that_were_meant(runs: list[dict[str, Any]]) -> None:
-    found = runs[0]
+def test_refusals_are_those_that_were_meant(run: dict[str, Any]) -> None:
+    found = run
     assert found["discarded_reasons"] == {intent.value: INTENTS[intent] for intent in DISCARDED}
     meant = {
         intent.value: INTENTS[intent]
@@ -104,8 +191,8 @@ def test_refusals_are_those_that_were_meant(runs: list[dict[str, Any]]) -> None:
     assert found["rejected"] == sum(rejected.values())
 
 
-def test_every_alert_comes_to_one_end(runs: list[dict[str, Any]]) -> None:
-    found = runs[0]
+def test_every_alert_comes_to_one_end(run: dict[str, Any]) -> None:
+    found = run
     ends = ("duplicates", "malformed", "discarded", "rejected", "executed")
     assert found["alerts"] == sum(found[end] for end in ends)
     traded = INTENTS[Intent.TRADE] + INTENTS[Intent.NO_POSITION]
@@ -113,8 +200,8 @@ def test_every_alert_comes_to_one_end(runs: list[dict[str, Any]]) -> None:
     assert found["executed"] == traded - incidental
 
 
-def test_trades_add_up(runs: list[dict[str, Any]]) -> None:
-    found = runs[0]
+def test_trades_add_up(run: dict[str, Any]) -> None:
+    found = run
     assert found["orders"] == found["fills"] > 200
     assert found["positions_closed"] == sum(found["exits"].values())
     assert 0 <= found["positions_opened"] - found["positions_closed"] <= 4
@@ -123,42 +210,22 @@ def test_trades_add_up(runs: list[dict[str, Any]]) -> None:
     assert abs(found["equity"] - 100_000) < 1_000
 
 
-def test_positions_are_left_in_every_way(runs: list[dict[str, Any]]) -> None:
-    assert set(runs[0]["exits"]) >= {"signal", "stop_loss", "take_profit", "trailing_stop", "break_even", "max_hold"}
+def test_positions_are_left_in_every_way(run: dict[str, Any]) -> None:
+    assert set(run["exits"]) >= {"signal", "stop_loss", "take_profit", "trailing_stop", "break_even", "max_hold"}
 
 
-async def test_the_ledger_is_sound_afterwards() -> None:
-    homes: list[Path] = []
+def test_the_ledger_is_sound_afterwards(lasting: Lasting) -> None:
+    assert not lasting.unsound
 
-    async def look(day: Day) -> None:
-        homes.append(Path(day.home))
-        running = find_running(homes[0])
-        assert running is not None
-        connection = await connect(embedded(running), name="test")
-        try:
-            broken = [invariant for invariant in await check_ledger(connection) if not invariant.holds]
-        finally:
-            await connection.close()
-        assert not broken
 
-    await run_day(keep=False, on_start=lambda *_: None, on_progress=lambda _: None, on_end=look)
-    assert leftovers().isdisjoint(homes)
+def test_nothing_is_left_when_it_is_ended_after_the_day(lasting: Lasting) -> None:
+    lasting.remains.check()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_when_it_is_interrupted(number: signal.Signals) -> None:
-    before = leftovers()
-    command = [sys.executable, "-m", "hookfill", "demo"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "until Ctrl-C" in line:
-                break
-        children = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=TIMEOUT_SECONDS)
-    assert "Traceback" not in err
-    assert children
-    assert not psutil.wait_procs(children, timeout=TIMEOUT_SECONDS)[1]
-    assert leftovers() == before
+def test_nothing_is_left_when_it_is_interrupted_in_the_middle_of_the_day() -> None:
+    with start() as process:
+        while "Replaying" not in next_line(process):
+            pass
+        remains = interrupt(process, signal.SIGINT)
+    remains.check()
