@@ -31,16 +31,22 @@ KINDS = frozenset(
         "message_id",
         "signal_id",
         "strategy_id",
+        "trade_id",
     }
 )
 """The parameters that name something of somebody's. A new one must be added here and to what ``support.tenants`` makes."""
 NUMBERS = frozenset({"batch_id"})
 """Those that are whole numbers; the others are UUIDs."""
+TEXTS = frozenset({"trade_id"})
+"""Those that are any text."""
 PLAIN = frozenset(
     {
         "after",
         "completed",
         "cursor",
+        "date",
+        "date_from",
+        "date_to",
         "day_boundary",
         "direction",
         "dry_run",
@@ -52,12 +58,15 @@ PLAIN = frozenset(
         "is_valid",
         "limit",
         "offset",
+        "policy",
         "rule",
         "session",
+        "setup",
         "state",
         "status",
         "symbol",
         "symbols",
+        "target",
         "timeframe",
         "to",
         "token",

@@ -8,6 +8,11 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from hookfill.journal.merging import of
+from hookfill.journal.model import Event, EventType
+from hookfill.journal.rows import trade_row
+from hookfill.journal.store import SQL as JOURNAL
+from hookfill.kernel.clock import utc_now
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import open_pool
 from support.house import TOKEN, House
@@ -109,6 +114,9 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
     )
     batch_id = 10**15 + UUID(account).int % 10**15  # a number that stands nowhere else
     await house.pool.execute(BATCH, account, name, batch_id)
+    trade_id = f"T-{account}"
+    told = Event(b"", trade_id, EventType.ENTRY, utc_now())
+    await house.pool.execute(JOURNAL.keep_trades.sql, account, [trade_row(of(told))])
     invited = await ask(house, "POST", "/api/v1/invitations", owner_token, {"email": f"next-{name}@example.com"})
     malformed = (await ask(house, "GET", "/api/v1/messages?state=malformed", token, status=200))[0]
     ids = {
@@ -122,6 +130,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         "message_id": malformed["id"],
         "signal_id": signal["id"],
         "strategy_id": strategy["strategy_id"],
+        "trade_id": trade_id,
     }
     agent = {"X-Agent-Id": paired["agent_id"], "X-Agent-Key": paired["pairing_key"]}
     return Tenant(name, ids, token, refresh_token, key["key"], agent, strategy["webhook_url"].rpartition("/")[2])

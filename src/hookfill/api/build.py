@@ -17,6 +17,7 @@ from hookfill.api import (
     alarms,
     answers,
     api_keys,
+    automated_signals,
     broker_connections,
     candles,
     doors,
@@ -107,6 +108,7 @@ def build_api(
     for room in (
         *trading,
         *exported,
+        automated_signals,
         agents,
         agent_work,
         agent_reports,

@@ -19,22 +19,24 @@ def columns_of(ledger: Ledger) -> tuple[str, ...]:
 
 def head(ledger: Ledger) -> bytes:
     """The file's first line."""
-    return _lines([columns_of(ledger)])
+    return text_of([columns_of(ledger)])
 
 
 def lines(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> bytes:
     """The lines of some trades."""
     columns = columns_of(ledger)
-    return _lines([_cell(row[name]) for name in columns] for row in rows)
+    return text_of([cell(row[name]) for name in columns] for row in rows)
 
 
-def _lines(rows: Iterable[Iterable[str]]) -> bytes:
+def text_of(rows: Iterable[Iterable[str]]) -> bytes:
+    """Rows of cells as CSV."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell's text."""
     match value:
         case None:
             return ""

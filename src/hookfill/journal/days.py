@@ -42,7 +42,7 @@ class DayQuality:
     trades: int
     trades_with_gaps: int
     score: Decimal
-    gaps: dict[Gap, int]
+    gaps: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class QualitySummary:
     trades: int
     trades_with_gaps: int
     score: Decimal | None
-    gaps: dict[Gap, int]
+    gaps: dict[str, int]
     days: tuple[DayQuality, ...]
 
 
@@ -84,11 +84,11 @@ def quality_days(columns: Columns, now: datetime) -> QualitySummary:
             trades=int(trades[place]),
             trades_with_gaps=int(gappy[place]),
             score=mean_score(int(scores[place]), int(trades[place])) or Decimal(0),
-            gaps={gap: int(count[place]) for gap, count in zip(GAPS, counts, strict=True)},
+            gaps={gap.value: int(count[place]) for gap, count in zip(GAPS, counts, strict=True)},
         )
         for place, day in enumerate(ordinals)
     )
-    totals = {gap: int(count.sum()) for gap, count in zip(GAPS, counts, strict=True)}
+    totals = {gap.value: int(count.sum()) for gap, count in zip(GAPS, counts, strict=True)}
     return QualitySummary(int(trades.sum()), int(gappy.sum()), mean_score(int(scores.sum()), int(trades.sum())), totals, days)
 
 

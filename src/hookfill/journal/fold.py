@@ -25,10 +25,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
+from hookfill.exports.rows import exact_value
 from hookfill.journal.merging import Ending, Steps, Trade, dump, fold, join, load, merge
 from hookfill.journal.model import Direction, EventType, Exit, Status, TradeState
 from hookfill.journal.sessions import direction_of, session_of, signal_time, to_new_york
-from hookfill.kernel import strict_json
 
 __all__ = ["Trade", "build_trade_state", "dump", "fold", "join", "load", "merge"]
 
@@ -139,7 +139,7 @@ def _risk(word: Mapping[str, Any]) -> Decimal | None:
 
 
 def _table(text: str | None) -> Mapping[str, Any] | None:
-    return cast("dict[str, Any]", strict_json.loads(text.encode())) if text else None
+    return cast("dict[str, Any]", exact_value(text)) if text else None
 
 
 def _setup_id(setup: Mapping[str, Any] | None) -> str | None:

@@ -8,7 +8,7 @@ is always exact and reading changes nothing.
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -98,7 +98,7 @@ class Question:
     last: date = LAST_DAY
     session: Session | None = None
     direction: Direction | None = None
-    statuses: Collection[Status] | None = None
+    status: Status | None = None
     setup: str | None = None
 
 
@@ -146,7 +146,6 @@ async def read_columns(connection: asyncpg.Connection, account_id: UUID, first: 
 
 def _choice(question: Question, behind: Place | None, limit: int) -> tuple[Any, ...]:
     place = behind or Place(LATEST, "")
-    statuses = None if question.statuses is None else list(question.statuses)
     return (
         question.first,
         question.last,
@@ -155,7 +154,7 @@ def _choice(question: Question, behind: Place | None, limit: int) -> tuple[Any, 
         place.name,
         question.session,
         question.direction,
-        statuses,
+        question.status,
         question.setup,
         limit + 1,
     )

@@ -111,7 +111,7 @@ class Statistics:
     """
 
     figures: Figures
-    by_status: dict[Status, int]
+    by_status: dict[str, int]
     final_mfe_trades: int
     final_mfe_total: Decimal
     final_mfe_average: Decimal | None
@@ -156,7 +156,7 @@ def statistics_of(columns: Columns, policy: Policy, target: int) -> Statistics:
     counts = np.bincount(records["status"], minlength=len(STATUSES))
     return Statistics(
         figures=one.be if policy is Policy.BE else one.no_be,
-        by_status={status: int(count) for status, count in zip(STATUSES, counts, strict=True)},
+        by_status={status.value: int(count) for status, count in zip(STATUSES, counts, strict=True)},
         final_mfe_trades=len(final),
         final_mfe_total=r_of(total),
         final_mfe_average=_mean(total, len(final)),

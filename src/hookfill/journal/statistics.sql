@@ -48,7 +48,7 @@ FROM (
     SELECT trade_id FROM trade_states
     WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
       AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
-      AND ($9::text[] IS NULL OR status = ANY ($9)) AND ($10::text IS NULL OR setup_id = $10)
+      AND ($9::text IS NULL OR status = $9) AND ($10::text IS NULL OR setup_id = $10)
     ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
     LIMIT $11
 ) AS page
@@ -64,7 +64,7 @@ SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal
 FROM trade_states
 WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
   AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
-  AND ($9::text[] IS NULL OR status = ANY ($9)) AND ($10::text IS NULL OR setup_id = $10)
+  AND ($9::text IS NULL OR status = $9) AND ($10::text IS NULL OR setup_id = $10)
 ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
 LIMIT $11;
 
@@ -114,5 +114,5 @@ SELECT clock_timestamp() AS now, coalesce(version, 0) AS version, received_at, e
             SELECT FROM messages
             WHERE messages.account_id = $1 AND messages.door = 'telemetry' AND messages.state = 'received'
             LIMIT 1000
-        ) AS some) AS waiting
+        ) AS oldest) AS waiting
 FROM (SELECT) AS always LEFT JOIN journals ON journals.account_id = $1;
