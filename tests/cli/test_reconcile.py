@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from hookfill.cli.main import app
+from hookfill.exports import worker as exports
 from hookfill.journal.model import DOOR
 from hookfill.journal.worker import work
 from hookfill.postgres.pool import connect
 from support.alert_log import write_alert_log
 from support.cli import Cli
 from support.database import query, value
-from support.exports import batch, confirmed_row
+from support.exports import batch, confirmed_row, deliver
 from support.journal import at, entry, heartbeat, move, put
 from support.telemetry import LEGACY_ENTRY, raw
 
@@ -226,3 +228,62 @@ def test_a_process_ends_with_its_exit_code(cli: Cli, tmp_path: Path) -> None:
 def test_a_log_without_alerts_has_nothing_missing(cli: Cli, tmp_path: Path) -> None:
     found = cli.json("reconcile", log(tmp_path))
     assert (found["rows"], found["missing"]) == (0, 0)
+
+
+def export(cli: Cli, **fields: Any) -> None:
+    """Let one whole export come in and be imported."""
+
+    async def store() -> None:
+        connection = await connect(cli.database, name="test")
+        try:
+            account_id = await connection.fetchval("SELECT account_id FROM accounts WHERE is_default")
+            stamp = round(at(0).timestamp() * 1000)
+            row = confirmed_row(trade_id="T1", triangle_time=stamp, entry=20500.25, stop=20475, be_mfe=..., no_be_mfe=..., mae=...)
+            await deliver(connection, account_id, [batch([row | fields], total=1)], at=at(60))
+            while await exports.work(connection, account_id):
+                pass
+        finally:
+            await connection.close()
+
+    asyncio.run(store())
+
+
+def test_ledgers_that_fit(cli: Cli) -> None:
+    arrive(cli, entry())
+    export(cli)
+    found = cli.json("reconcile", "--ledger", "--day", "2026-03-02")
+    assert (found["errors"], found["warnings"], found["infos"], found["findings"]) == (0, 0, 0, [])
+    assert [(day["date"], day["journal"], day["confirmed_signals"]) for day in found["days"]] == [("2026-03-02", 1, 1)]
+
+
+def test_ledgers_that_differ_end_with_1(cli: Cli) -> None:
+    arrive(cli, entry())
+    export(cli, stop=20474)
+    result = cli.run("reconcile", "--ledger", "--day", "2026-03-02", "--json")
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (result.exit_code, finding["field"], finding["in_ledger"], finding["in_journal"]) == (1, "stop", 20474, 20475)
+    told = cli.run("reconcile", "--ledger", "--day", "2026-03-02")
+    assert told.exit_code == 1
+    for text in ("What does not fit: 1", "T1", "error", "stop", "20474", "20475"):
+        assert text in told.stdout
+
+
+def test_without_a_day_it_is_the_last_week(cli: Cli) -> None:
+    found = cli.json("reconcile", "--ledger")
+    first, last = (date.fromisoformat(found[name]) for name in ("date_from", "date_to"))
+    assert (last - first, found["days"]) == (timedelta(days=6), [])
+    assert "no trades" in cli.text("reconcile", "--ledger")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--ledger", "--day", "soon"], "2026-03-02"),
+        (["--ledger", "--day", "1000-01-01"], "1990"),
+        (["--ledger", "--backfill"], "leave them out"),
+        (["--day", "2026-03-02"], "--ledger"),
+        (["--ledger", "--account", "Nobody's"], "no account"),
+    ],
+)
+def test_what_does_not_go_together(cli: Cli, arguments: list[str], says: str) -> None:
+    assert says in cli.error("reconcile", *arguments)

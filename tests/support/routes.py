@@ -42,6 +42,7 @@ TEXTS = frozenset({"trade_id"})
 PLAIN = frozenset(
     {
         "after",
+        "backfill",
         "completed",
         "cursor",
         "date",

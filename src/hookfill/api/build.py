@@ -30,6 +30,7 @@ from hookfill.api import (
     orders,
     positions,
     quotes,
+    reconciliations,
     signals,
     strategies,
     user_settings,
@@ -37,6 +38,7 @@ from hookfill.api import (
 )
 from hookfill.api.people import People
 from hookfill.api.waking import Waking
+from hookfill.edge.room import Room
 
 DESCRIPTION = """\
 What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
@@ -102,6 +104,7 @@ def build_api(
     api.state.people = people or People()
     api.state.vault = vault or Vault.of_this_process()
     api.state.waking = waking or Waking(pool)
+    api.state.uploads = Room(reconciliations.UPLOADS)
     answers.install(api)
     trading = (messages, signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
     exported = (indicator_export, ledgers)
@@ -119,6 +122,7 @@ def build_api(
         invitations,
         candles,
         quotes,
+        reconciliations,
         health,
     ):
         api.include_router(room.router)
