@@ -15,6 +15,7 @@ class Plan:
         mixed_agents, mixed_readers: who else uses the server in the mixed benchmark.
         batches, batch_rows: of one round of the candles benchmark.
         chart_bars: bars of one chart; chart_rows: of the charts' large table; chart_reads: charts read in each round.
+        journal_trades: of the journal that is read, with journal_events_each; journal_reads: of each kind.
     """
 
     seconds: float = 2.0
@@ -33,12 +34,15 @@ class Plan:
     chart_bars: int = 5_000
     chart_rows: int = 2_000_000
     chart_reads: int = 100
+    journal_trades: int = 50_000
+    journal_events_each: int = 20
+    journal_reads: int = 300
 
 
 QUICK = Plan(
     seconds=0.3,
     rounds=1,
-    connections=(1, 8),
+    connections=(8,),
     contended=8,
     latency_accounts=5,
     burst=200,
@@ -51,5 +55,8 @@ QUICK = Plan(
     chart_bars=100,
     chart_rows=8_000,
     chart_reads=5,
+    journal_trades=200,
+    journal_events_each=5,
+    journal_reads=5,
 )
 """Only shows that everything works."""

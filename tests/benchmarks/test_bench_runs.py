@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = {"acknowledge": 9, "latency": 2, "burst": 4, "mixed": 2, "candles": 3, "telemetry": 2, "startup": 3}
+FIGURES = {"acknowledge": 5, "latency": 2, "burst": 4, "mixed": 2, "candles": 3, "telemetry": 2, "journal": 3, "startup": 3}
 
 
 @pytest.mark.parametrize("name", FIGURES)
