@@ -5,6 +5,7 @@ import json
 import random
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hookfill.accounts.store import accounts_of_user
@@ -18,8 +19,10 @@ from hookfill.kernel.clock import utc_now
 from hookfill.postgres.model import Database
 from support.alert_log import fired
 from support.cli import Cli
+from support.database import query, wait_for_value
 from support.house import House
 from support.journal import folded, log_bodies, stored_trades, work_all
+from support.server import Server
 from support.shared_data import shared_file
 
 LOGS = {
@@ -95,3 +98,19 @@ async def test_the_command_finds_and_mends_the_same(house: House, database: Data
     assert {row["body"]: row["as_of"].strftime("%Y-%m-%dT%H:%M:%SZ") for row in moments} == {
         body: first_at[body] for body in left_out
     }
+
+
+def test_beside_a_running_server_its_worker_reads_what_is_brought_in(home: Path, database: Database) -> None:
+    with Server(home, database_url=database.url) as server:
+        url = f"{server.url}{PATH}"
+        left_out = set(random.Random(7).sample(log_bodies(FIRST), LEFT_OUT))
+        for _, body in fired(log_path(FIRST)):
+            if body not in left_out:
+                assert httpx.post(url, content=body).status_code in (200, 400)
+        cli = Cli(home, database)
+        told = cli.process("reconcile", log_path(FIRST), "--json", "--backfill", "--yes")
+        found = json.loads(told.stdout)
+        assert (told.returncode, found["missing"], found["backfilled"]["stored"]) == (0, LEFT_OUT, LEFT_OUT)
+        wait_for_value(database.url, 0, "SELECT count(*) FROM messages WHERE state = 'received'")
+        assert dict(query(database.url, "SELECT trade_id, merged FROM trade_states")) == folded(log_bodies(FIRST))
+        assert cli.process("reconcile", log_path(FIRST)).returncode == 0

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from hookfill.accounts.store import accounts_of_user
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
-from hookfill.api.auth import ACQUIRE_SECONDS, Own, Trader
-from hookfill.api.indicator_export import NO_ACCOUNT, ExportAccount
+from hookfill.api.auth import ACQUIRE_SECONDS, Trader
+from hookfill.api.automated_signals import NO_ACCOUNT, OwnJournal
 from hookfill.api.models import Problem
 from hookfill.api.reconciliation_models import LedgerComparison, LogComparison
 from hookfill.edge.backfill import backfill as bring_in
@@ -154,8 +154,7 @@ def _no_log(text: str) -> RequestValidationError:
 
 @router.get("/ledger", summary="Compare an indicator's ledgers with the journal", response_model=LedgerComparison)
 async def ledger(
-    connection: Own,
-    account_id: ExportAccount,
+    journal: OwnJournal,
     date_from: Annotated[Day | None, Query(description="The first New York day of signal bars; left out: a week's.")] = None,
     date_to: Annotated[Day | None, Query(description="The last day, included; left out: today.")] = None,
 ) -> Json:
@@ -169,5 +168,5 @@ async def ledger(
     if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
         text = f"date_from must not be later than date_to, and they must span at most {MOST_DAYS} days"
         raise RequestValidationError([{"type": "value_error", "loc": ("query", "date_from"), "msg": text}])
-    found = await compare_days(connection, account_id, first, last)
-    return Json({"account_id": account_id, **found.answer(MOST_FINDINGS)})
+    found = await compare_days(journal.connection, journal.account_id, first, last)
+    return Json({"account_id": journal.account_id, **found.answer(MOST_FINDINGS)})
