@@ -5,6 +5,8 @@ They are sent as an indicator would, but shuffled, with repeats, and without one
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -214,10 +216,18 @@ def test_ledgers_say_what_was_exported_and_only_what_was_changed_is_found(
         send_exports(server, [body for name, bodies in sent.items() for body in bodies if body != bodies[LATE[name]]], chance)
         check_ledgers(owner, database.url, export, sent, LATE)
         assert findings(owner, trades) == export.planted
+        told = reconcile(server, trades[min(trade_id for trade_id, *_ in export.planted if trade_id in trades)]["signal_date"])
+        assert (told.returncode, "Exports that lack batches, and so cover no day: 2." in told.stdout) == (1, True)
 
         send_exports(server, [sent[name][place] for name, place in LATE.items()], chance)
         check_ledgers(owner, database.url, export, sent, {})
         assert findings(owner, trades) == export.planted | export.left_out
+
+
+def reconcile(server: Server, day: str) -> subprocess.CompletedProcess[str]:
+    """The same for one day by the command line."""
+    command = [sys.executable, "-m", "hookfill", "reconcile", "--ledger", "--day", day, "--home", str(server.home)]
+    return subprocess.run(command, check=False, env=server.environment, capture_output=True, text=True, timeout=120)
 
 
 def send_exports(server: Server, bodies: list[bytes], chance: random.Random) -> None:

@@ -83,9 +83,9 @@ def _remarks(found: "Reconciled") -> list[str]:
     if found.telemetry_since is None:
         remarks.append("The journal has no trades: nothing can be missing in it. Let the indicator send its telemetry.")
     if infos := found.count(Severity.INFO):
-        remarks.append(f"{infos} more differences explain themselves: --json tells them.")
+        remarks.append(f"Differences that explain themselves: {infos}; --json tells them.")
     if found.broken_runs:
-        remarks.append(f"{found.broken_runs} exports lack batches and cover no day: let the indicator export again.")
+        remarks.append(f"Exports that lack batches, and so cover no day: {found.broken_runs}. Let the indicator export again.")
     if not found.coverage:
         remarks.append("No whole export covers these days: nothing can be missing in the ledgers.")
     return remarks
