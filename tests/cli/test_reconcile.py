@@ -87,6 +87,7 @@ def test_what_is_missing_is_told_with_its_line_trade_and_time(cli: Cli, tmp_path
         "state": None,
         "reason": None,
         "message_id": None,
+        "doors": [],
     }
     assert (second["event_type"], second["trade_id"], second["line"]) == ("HEARTBEAT", None, 2)
 
@@ -162,6 +163,17 @@ def test_malformed_telemetry_is_brought_in_to_be_repaired(cli: Cli, tmp_path: Pa
         "json_invalid",
         LEGACY_ENTRY["signal_id"],
     )
+
+
+def test_telemetry_that_went_to_a_strategys_door_is_missing(cli: Cli, tmp_path: Path) -> None:
+    cli.text("strategies", "create", "Scalper")
+    path = log(tmp_path, entry())
+    cli.text("import", "alerts", path, "--strategy", "Scalper")
+    (finding,) = missing(cli, path)["findings"]["missing"]
+    assert (finding["arrived"], finding["doors"]) == (1, ["tradingview"])
+    result = backfill(cli, path, "--yes")
+    assert (result.exit_code, "webhook address" in result.stdout) == (0, True)
+    assert cli.json("reconcile", path)["missing"] == 0
 
 
 def test_only_one_account_is_looked_through(cli: Cli, tmp_path: Path) -> None:

@@ -31,12 +31,12 @@ def digest(body: bytes) -> bytes:
     return hashlib.sha256(mask_secrets(body)).digest()
 
 
-def taken(deliveries: int = 1) -> Arrival:
-    return Arrival(deliveries, True, "telemetry")
+def taken(deliveries: int = 1, door: str = "telemetry") -> Arrival:
+    return Arrival(deliveries, frozenset({door}))
 
 
 def set_aside(state: str, deliveries: int) -> Arrival:
-    return Arrival(deliveries, False, "telemetry", MESSAGE_ID, state, "json_invalid")
+    return Arrival(deliveries, frozenset(), MESSAGE_ID, state, "json_invalid")
 
 
 def judged(log: Log, arrivals: dict[bytes, Arrival], known: Iterable[Known] = ()) -> Comparison:
@@ -101,6 +101,14 @@ def test_of_a_strategys_alert_each_firing_must_have_arrived() -> None:
     assert only(BUY, taken(3), times=3).state is State.ARRIVED
     finding = only(BUY, taken(2), times=3)
     assert (finding.state, finding.deliveries, finding.lost_firings, finding.can_backfill) == (State.MISSING, 2, 1, False)
+
+
+def test_telemetry_at_a_strategys_door_did_not_arrive_where_it_is_read() -> None:
+    astray = only(entry(), taken(2, "tradingview"))
+    assert (astray.state, astray.deliveries, astray.can_backfill) == (State.MISSING, 2, True)
+    assert only(entry(), taken(2, "tradingview"), known_of(raw(entry()))).state is State.ARRIVED
+    for body in (BUY, b"Look at gold"):
+        assert only(body, taken(1, "tradingview")).state is State.ARRIVED
 
 
 def test_more_deliveries_than_firings_are_nothing_to_tell_of() -> None:

@@ -29,6 +29,7 @@ class LoggedAlert(Model):
     state: str | None = Field(description="Of a message with this body that was not taken: malformed or refused.")
     reason: str | None
     message_id: UUID | None = Field(description="For POST /api/v1/messages/{message_id}/repair.")
+    doors: list[str] = Field(description="The doors that took it; telemetry that only a strategy's door took counts as missing.")
 
 
 class BadRow(Model):
@@ -41,7 +42,9 @@ class BadRow(Model):
 class LogFindings(Model):
     """What was found, in the order of firing; the first 1,000 of each kind."""
 
-    missing: list[LoggedAlert] = Field(description="Not there, or refused at the door; a strategy's alert: fewer times than fired.")
+    missing: list[LoggedAlert] = Field(
+        description="Not there, refused, or at the wrong door; a strategy's alert: fewer times than fired."
+    )
     malformed: list[LoggedAlert] = Field(description="Arrived, could not be read, and nobody repaired it.")
     fired_more_often_than_arrived: list[LoggedAlert] = Field(description="Repeats that did not arrive: nothing is lost by that.")
     bad_rows: list[BadRow]

@@ -1,9 +1,9 @@
 """TradingView's alert log against what arrived (pure): which alerts were lost.
 
-An alert arrived when a message with the same body did (secrets masked, as they are stored), in whichever door. Else when the
-journal has its events: by their keys, which follow from the body, or by trade, event and time, for a body that was changed on its
-way. An event that another alert of the log has brought proves nothing: alerts of one minute may tell of the same trade in other
-numbers.
+An alert arrived when a message with the same body did (secrets masked, as they are stored), in whichever door; what an indicator
+tells, in a door where it is read: a strategy's is the wrong address for it. Else when the journal has its events: by their keys,
+which follow from the body, or by trade, event and time, for a body that was changed on its way. An event that another alert of the
+log has brought proves nothing: alerts of one minute may tell of the same trade in other numbers.
 
 What an indicator tells is one event however often it is fired, so that one delivery is enough. A strategy's alert is a signal of
 its own each time: of those every firing has to have arrived.
@@ -18,17 +18,20 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from hookfill.exports.envelope import DOOR as EXPORT_DOOR
 from hookfill.exports.envelope import EVENT_TYPES, read_envelope
 from hookfill.inbox.alert_log import BadRow, LoggedAlert
 from hookfill.inbox.repair import repair
 from hookfill.journal.grammar import Unreadable, read
-from hookfill.journal.model import Reading
+from hookfill.journal.model import DOOR, Reading
 from hookfill.kernel.strict_json import StrictJsonError
 from hookfill.signals.mask import mask_secrets
 from hookfill.signals.model import Alert
 from hookfill.signals.reading import read_alert
 
 _TRADINGVIEW = "tradingview"
+_READERS = frozenset({DOOR, EXPORT_DOOR})
+"""The doors behind which telemetry and exports are read; elsewhere they come to nothing."""
 
 
 class Kind(StrEnum):
@@ -91,14 +94,12 @@ class Arrival:
 
     Attributes:
         deliveries: how many a door could take or set aside; those that were refused are not among them.
-        is_taken: at least one was read or waits to be; a malformed one is neither.
+        taken_by: the doors where at least one was read or waits to be; a malformed one is neither.
         message_id, state, reason: of the first that was not taken, if there is one.
-        door: of the first.
     """
 
     deliveries: int
-    is_taken: bool
-    door: str
+    taken_by: frozenset[str]
     message_id: UUID | None = None
     state: str | None = None
     reason: str | None = None
@@ -145,7 +146,8 @@ class State(StrEnum):
     MALFORMED = "malformed"
     """It arrived, could not be read, and nobody repaired it."""
     MISSING = "missing"
-    """Nothing of it arrived, or it was refused at the door; of a strategy's alert: not each firing arrived."""
+    """Nothing of it arrived, it was refused, or it came to a door where nobody reads it; of a strategy's alert: not each firing
+    arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ def unaccounted(log: Log, arrivals: Mapping[bytes, Arrival]) -> dict[bytes, Cont
 
 
 def _is_open(fired: Fired, arrival: Arrival | None) -> bool:
-    return arrival is None or not arrival.is_taken or arrival.deliveries < fired.times
+    return arrival is None or arrival.taken_by.isdisjoint(_READERS) or arrival.deliveries < fired.times
 
 
 def compare(
@@ -322,14 +324,15 @@ def _judge(
     fired: Fired, arrival: Arrival | None, content: Content, keys: set[bytes], spare: Counter[tuple[str, str, datetime]]
 ) -> Finding:
     deliveries = 0 if arrival is None else arrival.deliveries
-    if arrival is not None and arrival.is_taken:
+    taken_by = frozenset[str]() if arrival is None else arrival.taken_by
+    if taken_by and (content.kind not in BACKFILLED or taken_by & _READERS):
         is_lost = content.kind is Kind.TRADE and deliveries < fired.times
         return Finding(fired, State.MISSING if is_lost else State.ARRIVED, deliveries, content, arrival=arrival)
     told = content.keys
     # A repaired message has told its events too, and one that arrived long before the log begins.
     if (told and keys.issuperset(told)) or _use_up(content, spare):
         return Finding(fired, State.ARRIVED, deliveries, content, by_event=True, arrival=arrival)
-    state = State.MALFORMED if deliveries else State.MISSING
+    state = State.MALFORMED if deliveries and not taken_by else State.MISSING
     return Finding(fired, state, deliveries, content, arrival=arrival)
 
 

@@ -58,6 +58,7 @@ def describe(finding: Finding) -> dict[str, Any]:
         "state": arrival.state if arrival is not None else None,
         "reason": arrival.reason if arrival is not None else None,
         "message_id": arrival.message_id if arrival is not None else None,
+        "doors": sorted(arrival.taken_by) if arrival is not None else [],
     }
 
 
@@ -76,6 +77,9 @@ def advice(found: Comparison, backfilled: bool) -> Sequence[str]:
         )
     if unreadable:
         told.append(f"{unreadable} could not be read by any door: perhaps they were never meant for Hookfill.")
+    astray = sum(bool(one.can_backfill and one.deliveries) for one in missing)
+    if astray:
+        told.append(f"{astray} came to a door where nobody reads them: mend the webhook address in TradingView's alert.")
     if found.malformed:
         told.append(f"{len(found.malformed)} arrived and wait for repair: see `hookfill messages repair`.")
     return told

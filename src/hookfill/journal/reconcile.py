@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -50,29 +51,15 @@ async def _arrivals(connection: asyncpg.Connection, account_ids: Sequence[UUID],
 
 
 def _joined(known: Arrival | None, row: Mapping[str, Any]) -> Arrival:
-    """What is known of a body, with its messages of one more state."""
-    state = row["state"]
-    is_set_aside = state in ("malformed", "refused")
-    deliveries = 0 if state == "refused" else row["deliveries"]
-    taken = Arrival(
-        deliveries,
-        not is_set_aside,
-        row["door"],
-        row["message_id"] if is_set_aside else None,
-        state if is_set_aside else None,
-        row["reason"] if is_set_aside else None,
-    )
-    if known is None:
-        return taken
-    shown = known if known.state == "malformed" or taken.state is None else taken
-    return Arrival(
-        known.deliveries + taken.deliveries,
-        known.is_taken or taken.is_taken,
-        shown.door,
-        shown.message_id,
-        shown.state,
-        shown.reason,
-    )
+    """What is known of a body, with its messages of one more state and door; malformed ones come first."""
+    state, known = row["state"], known or Arrival(0, frozenset())
+    if state not in ("malformed", "refused"):
+        return replace(known, deliveries=known.deliveries + row["deliveries"], taken_by=known.taken_by | {row["door"]})
+    if state == "malformed":
+        known = replace(known, deliveries=known.deliveries + row["deliveries"])
+    if known.state is not None:
+        return known
+    return replace(known, message_id=row["message_id"], state=state, reason=row["reason"])
 
 
 async def _known(connection: asyncpg.Connection, account_ids: Sequence[UUID], contents: Collection[Content]) -> list[Known]:

@@ -1,7 +1,7 @@
 -- name: arrivals
--- The messages with one of these bodies that came since, by body and state. Comparing lengths first costs nothing: PostgreSQL knows
--- them without fetching the bodies.
-SELECT digest, state, count(*) AS deliveries, (array_agg(door ORDER BY message_id))[1] AS door,
+-- The messages with one of these bodies that came since, by body, state and door. Comparing lengths first costs nothing: PostgreSQL
+-- knows them without fetching the bodies.
+SELECT digest, state, door, count(*) AS deliveries,
        (array_agg(message_id ORDER BY message_id))[1] AS message_id, (array_agg(reason ORDER BY message_id))[1] AS reason
 FROM (
     SELECT sha256(body) AS digest, state, door, message_id, reason
@@ -9,7 +9,8 @@ FROM (
     WHERE account_id = ANY (:account_ids::uuid[]) AND message_id >= :since_id::uuid
       AND CASE WHEN octet_length(body) = ANY (:lengths::integer[]) THEN sha256(body) = ANY (:digests::bytea[]) ELSE false END
 ) AS found
-GROUP BY digest, state;
+GROUP BY digest, state, door
+ORDER BY digest, state, door;
 
 -- name: events_by_key
 -- Events with one of these keys.
