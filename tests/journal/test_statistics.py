@@ -15,7 +15,8 @@ from hookfill.journal.days import calendar_of
 from hookfill.journal.model import Direction, EventType, Session, Status, TradeState
 from hookfill.journal.records import LAYOUT, RECORD, Columns, PackedDay, pack, unpack
 from hookfill.journal.results import TARGETS, Policy, as_r, outcome_of, result_of
-from hookfill.journal.statistics import MOST_POINTS, WEEKDAYS, Figures, Point, select, statistics_of
+from hookfill.journal.statistics import MOST_POINTS, WEEKDAYS, Point, select, statistics_of
+from hookfill.journal.tally import Figures
 from support.trades import MORNING, ended, trade, trades
 
 many = st.lists(trades(), max_size=12)

@@ -10,7 +10,8 @@ from hookfill.journal.model import OPEN
 from hookfill.journal.quality import STALE_AFTER, Gap, mean_score, score_tenths
 from hookfill.journal.records import GAPS, STATUSES, UNTOLD, Array, Columns
 from hookfill.journal.results import Policy
-from hookfill.journal.statistics import Figures, group_figures
+from hookfill.journal.statistics import group_figures
+from hookfill.journal.tally import Figures
 from hookfill.kernel.clock import to_us
 
 _MOST_CHECKS = len(GAPS) + 1

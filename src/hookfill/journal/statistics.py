@@ -14,38 +14,20 @@ What a trade came to is defined in ``journal.results``; from there:
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import numpy as np
 
-from hookfill.journal.model import Direction, Session, Status
+from hookfill.journal.model import Direction, Session
 from hookfill.journal.records import DIRECTIONS, R_UNIT, SESSIONS, STATUSES, UNTOLD, Array, Columns
-from hookfill.journal.results import MOST_TARGET, R_STEP, TARGETS, End, Policy
+from hookfill.journal.results import TARGETS, End, Policy
+from hookfill.journal.tally import Figures, Outcomes, Tally, mean_r, r_of
 from hookfill.kernel.clock import EPOCH
 
 MOST_POINTS = 500
 """Of an equity curve; one of more is thinned evenly, its first and last point stay."""
 MOST_SETUPS = 200
-RATE_STEP = Decimal("0.0001")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_REACHES, _ENDS = MOST_TARGET + 1, len(End)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What some trades came to; R at six places, rates at four."""
-
-    trades: int
-    decided: int
-    wins: int
-    losses: int
-    break_evens: int
-    win_rate: Decimal | None
-    expectancy: Decimal | None
-    profit_factor: Decimal | None
-    total_r: Decimal
-    average_mfe: Decimal | None
-    average_mae: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +125,15 @@ def select(
 def statistics_of(columns: Columns, policy: Policy, target: int) -> Statistics:
     """All figures of some trades."""
     records = columns.records
-    targets = targets_of(columns)
+    outcomes = {policy: Outcomes(columns, policy) for policy in Policy}
+    targets = _targets(outcomes[Policy.BE], outcomes[Policy.NO_BE])
     final = records["final_mfe"][records["final_mfe"] != UNTOLD]
     total = int(final.sum())
     equity, drawdown = equity_of(columns, policy, target)
     one = targets[target - 1]
 
     def grouped(groups: Array, names: Iterable[str | None]) -> tuple[Group, ...]:
-        return group_figures(columns, groups, tuple(names), policy, target)
+        return _group_figures(outcomes[policy], groups, tuple(names), target)
 
     setups = sorted(grouped(columns.setups, (None, *columns.names)), key=lambda group: (-group.figures.trades, group.name or ""))
     counts = np.bincount(records["status"], minlength=len(STATUSES))
@@ -159,7 +142,7 @@ def statistics_of(columns: Columns, policy: Policy, target: int) -> Statistics:
         by_status={status.value: int(count) for status, count in zip(STATUSES, counts, strict=True)},
         final_mfe_trades=len(final),
         final_mfe_total=r_of(total),
-        final_mfe_average=_mean(total, len(final)),
+        final_mfe_average=mean_r(total, len(final)),
         targets=targets,
         best=_best(targets),
         by_session=grouped(records["session"], SESSIONS),
@@ -174,14 +157,18 @@ def statistics_of(columns: Columns, policy: Policy, target: int) -> Statistics:
 
 def group_figures(columns: Columns, groups: Array, names: tuple[str | None, ...], policy: Policy, target: int) -> tuple[Group, ...]:
     """The figures of each group that has trades; ``groups`` is of each trade the place of its group's name."""
-    found = _Tally(columns, groups, len(names), policy).figures(target)
+    return _group_figures(Outcomes(columns, policy), groups, names, target)
+
+
+def _group_figures(outcomes: Outcomes, groups: Array, names: tuple[str | None, ...], target: int) -> tuple[Group, ...]:
+    found = Tally(outcomes, groups, len(names)).figures(target)
     return tuple(Group(name, figures) for name, figures in zip(names, found, strict=True) if figures.trades)
 
 
-def targets_of(columns: Columns) -> tuple[Target, ...]:
+def _targets(with_break_even: Outcomes, without_break_even: Outcomes) -> tuple[Target, ...]:
     """The figures of all trades at each target under both policies."""
-    everyone = np.zeros(len(columns.records), np.int64)
-    be, no_be = (_Tally(columns, everyone, 1, policy) for policy in (Policy.BE, Policy.NO_BE))
+    everyone = np.zeros(len(with_break_even.cells), np.int64)
+    be, no_be = Tally(with_break_even, everyone, 1), Tally(without_break_even, everyone, 1)
     found = []
     for target in TARGETS:
         with_be, without = be.figures(target)[0], no_be.figures(target)[0]
@@ -199,66 +186,6 @@ def _best(targets: Iterable[Target]) -> Best | None:
             if figures.expectancy is not None and (best is None or figures.expectancy > best.expectancy):
                 best = Best(policy, one.target, figures.expectancy, figures.decided)
     return best
-
-
-class _Tally:
-    """How often groups of trades reached what and ended how under a policy: figures at any target follow from it."""
-
-    def __init__(self, columns: Columns, groups: Array, count: int, policy: Policy) -> None:
-        records = columns.records
-        groups = groups.astype(np.int64)
-        reach, end = records[f"{policy}_reach"], records[f"{policy}_end"]
-        cells = (groups * _REACHES + reach) * _ENDS + end
-        self._counts = np.bincount(cells, minlength=count * _REACHES * _ENDS).reshape(count, _REACHES, _ENDS)
-        is_own = end == End.TARGET
-        self._own_groups, self._own_reach, self._own_r = groups[is_own], reach[is_own], records["own_r"][is_own]
-        counts = records["status"] != STATUSES.index(Status.CANCELLED)
-        self._mfe = _sums(groups, records[f"{policy}_mfe"], counts, count)
-        self._mae = _sums(groups, records["mae"], counts, count)
-
-    def figures(self, target: int) -> list[Figures]:
-        """Each group's."""
-        groups = len(self._counts)
-        won = self._counts[:, target:].sum(axis=(1, 2))
-        below = self._counts[:, :target].sum(axis=1)
-        short = self._own_reach < target
-        own, owners = self._own_r[short], self._own_groups[short]
-        gain, wins = _sums(owners, own, own > 0, groups)
-        loss, losses = _sums(owners, own, own < 0, groups)
-        gain += won * target * R_UNIT
-        loss -= below[:, End.STOP] * R_UNIT
-        wins += won
-        losses += below[:, End.STOP]
-        decided = won + below[:, End.ENTRY] + below[:, End.STOP] + below[:, End.TARGET]
-        trades = self._counts.sum(axis=(1, 2))
-        rows = zip(trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
-        return [_figures(*(int(value) for value in row)) for row in rows]
-
-
-def _figures(
-    trades: int, decided: int, wins: int, losses: int, gain: int, loss: int, mfe: int, mfe_trades: int, mae: int, mae_trades: int
-) -> Figures:
-    return Figures(
-        trades=trades,
-        decided=decided,
-        wins=wins,
-        losses=losses,
-        break_evens=decided - wins - losses,
-        win_rate=_ratio(wins, decided),
-        expectancy=_mean(gain + loss, decided),
-        profit_factor=_ratio(gain, -loss),
-        total_r=r_of(gain + loss),
-        average_mfe=_mean(mfe, mfe_trades),
-        average_mae=_mean(mae, mae_trades),
-    )
-
-
-def _sums(groups: Array, values: Array, counts: Array, count: int) -> tuple[Array, Array]:
-    """Of each group the sum of its values and how many there are, in whole numbers; those that are untold are left out."""
-    chosen = counts & (values != UNTOLD)
-    sums = np.zeros(count, np.int64)
-    np.add.at(sums, groups[chosen], values[chosen])
-    return sums, np.bincount(groups[chosen], minlength=count)
 
 
 def results_of(columns: Columns, policy: Policy, target: int) -> tuple[Array, Array]:
@@ -291,19 +218,6 @@ def equity_of(columns: Columns, policy: Policy, target: int) -> tuple[tuple[Poin
     # The beginning is as high as 0, whenever the equity comes back to it.
     from_at = _moment(ats[int(np.argmax(equity == peak))]) if peak > 0 else None
     return points, Drawdown(r_of(fall[deepest]), from_at, _moment(ats[deepest]), r_of(fall[-1]))
-
-
-def r_of(millionths: int) -> Decimal:
-    """Whole millionths as R."""
-    return Decimal(int(millionths)).scaleb(-6)
-
-
-def _mean(millionths: int, count: int) -> Decimal | None:
-    return (Decimal(millionths) / (count * R_UNIT)).quantize(R_STEP, rounding=ROUND_HALF_EVEN) if count else None
-
-
-def _ratio(part: int, whole: int) -> Decimal | None:
-    return (Decimal(part) / whole).quantize(RATE_STEP, rounding=ROUND_HALF_EVEN) if whole else None
 
 
 def _moment(us: int) -> datetime:

@@ -9,8 +9,8 @@ CREATE TABLE journal_days (
     records    bytea,
     setups     text[],
     PRIMARY KEY (account_id, day)
-);
--- Never compressed: read often, all of it.
+) WITH (toast_tuple_target = 8160);
+-- Read often, all of it: never compressed, and where it fits into a page kept in the row itself.
 ALTER TABLE journal_days ALTER COLUMN records SET STORAGE EXTERNAL;
 CREATE INDEX journal_days_dirty ON journal_days (account_id, day) WHERE is_dirty;
 COMMENT ON TABLE journal_days IS 'one row per New York day of signals; all of it can be made anew from trade_states';

@@ -1,0 +1,119 @@
+"""Counting what trades came to, group by group (pure); figures at any target follow from the counts."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+
+from hookfill.journal.model import Status
+from hookfill.journal.records import R_UNIT, STATUSES, UNTOLD, Array, Columns
+from hookfill.journal.results import MOST_TARGET, R_STEP, End, Policy
+
+RATE_STEP = Decimal("0.0001")
+_REACHES, _ENDS = MOST_TARGET + 1, len(End)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What some trades came to; R at six places, rates at four."""
+
+    trades: int
+    decided: int
+    wins: int
+    losses: int
+    break_evens: int
+    win_rate: Decimal | None
+    expectancy: Decimal | None
+    profit_factor: Decimal | None
+    total_r: Decimal
+    average_mfe: Decimal | None
+    average_mae: Decimal | None
+
+
+class Outcomes:
+    """What became of trades under a policy, side by side: read once, whatever the trades are grouped by."""
+
+    def __init__(self, columns: Columns, policy: Policy) -> None:
+        records = columns.records
+        reach, end = records[f"{policy}_reach"], records[f"{policy}_end"]
+        self.cells = reach.astype(np.int64) * _ENDS + end
+        self.own = np.flatnonzero(end == End.TARGET)
+        self.own_reach, self.own_r = reach[self.own], records["own_r"][self.own]
+        counts = records["status"] != STATUSES.index(Status.CANCELLED)
+        self.moved, self.mfe = _told(records[f"{policy}_mfe"], counts)
+        self.fell, self.mae = _told(records["mae"], counts)
+
+
+def _told(values: Array, counts: Array) -> tuple[Array, Array]:
+    """Which trades told a value, and the values."""
+    chosen = np.flatnonzero(counts & (values != UNTOLD))
+    return chosen, values[chosen]
+
+
+class Tally:
+    """How often groups of trades reached what and ended how under a policy: figures at any target follow from it."""
+
+    def __init__(self, outcomes: Outcomes, groups: Array, count: int) -> None:
+        groups = groups.astype(np.int64)
+        cells = groups * (_REACHES * _ENDS) + outcomes.cells
+        self._counts = np.bincount(cells, minlength=count * _REACHES * _ENDS).reshape(count, _REACHES, _ENDS)
+        self._own_groups, self._own_reach, self._own_r = groups[outcomes.own], outcomes.own_reach, outcomes.own_r
+        self._mfe = _sums(groups[outcomes.moved], outcomes.mfe, count)
+        self._mae = _sums(groups[outcomes.fell], outcomes.mae, count)
+
+    def figures(self, target: int) -> list[Figures]:
+        """Each group's."""
+        groups = len(self._counts)
+        won = self._counts[:, target:].sum(axis=(1, 2))
+        below = self._counts[:, :target].sum(axis=1)
+        short = self._own_reach < target
+        own, owners = self._own_r[short], self._own_groups[short]
+        gain, wins = _sums(owners[own > 0], own[own > 0], groups)
+        loss, losses = _sums(owners[own < 0], own[own < 0], groups)
+        gain += won * target * R_UNIT
+        loss -= below[:, End.STOP] * R_UNIT
+        wins += won
+        losses += below[:, End.STOP]
+        decided = won + below[:, End.ENTRY] + below[:, End.STOP] + below[:, End.TARGET]
+        trades = self._counts.sum(axis=(1, 2))
+        rows = zip(trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
+        return [_figures(*(int(value) for value in row)) for row in rows]
+
+
+def _figures(
+    trades: int, decided: int, wins: int, losses: int, gain: int, loss: int, mfe: int, mfe_trades: int, mae: int, mae_trades: int
+) -> Figures:
+    return Figures(
+        trades=trades,
+        decided=decided,
+        wins=wins,
+        losses=losses,
+        break_evens=decided - wins - losses,
+        win_rate=_ratio(wins, decided),
+        expectancy=mean_r(gain + loss, decided),
+        profit_factor=_ratio(gain, -loss),
+        total_r=r_of(gain + loss),
+        average_mfe=mean_r(mfe, mfe_trades),
+        average_mae=mean_r(mae, mae_trades),
+    )
+
+
+def _sums(groups: Array, values: Array, count: int) -> tuple[Array, Array]:
+    """Of each group the sum of its values and how many there are, in whole numbers."""
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, groups, values)
+    return sums, np.bincount(groups, minlength=count)
+
+
+def r_of(millionths: int) -> Decimal:
+    """Whole millionths as R."""
+    return Decimal(int(millionths)).scaleb(-6)
+
+
+def mean_r(millionths: int, count: int) -> Decimal | None:
+    """A mean of R at six places; None: there is nothing."""
+    return (Decimal(millionths) / (count * R_UNIT)).quantize(R_STEP, rounding=ROUND_HALF_EVEN) if count else None
+
+
+def _ratio(part: int, whole: int) -> Decimal | None:
+    return (Decimal(part) / whole).quantize(RATE_STEP, rounding=ROUND_HALF_EVEN) if whole else None
