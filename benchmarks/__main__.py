@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import acknowledge, burst, candles, charts, latency, mixed, startup, telemetry
+from benchmarks import acknowledge, burst, candles, charts, journal, latency, mixed, startup, telemetry
 from benchmarks.figures import BenchmarkError, Figure, as_json, show
 from benchmarks.plan import QUICK, Plan
 
 BENCHMARKS: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
-    module.NAME: module.run for module in (acknowledge, latency, burst, mixed, candles, charts, telemetry, startup)
+    module.NAME: module.run for module in (acknowledge, latency, burst, mixed, candles, charts, telemetry, journal, startup)
 }
 
 
