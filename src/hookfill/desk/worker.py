@@ -21,8 +21,9 @@ from hookfill.desk.watchdog import at_most
 from hookfill.kernel.clock import EPOCH, utc_now
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
-SIGNAL_SECONDS = 2.0
-"""Deciding one signal takes a fraction of a millisecond; an engine that takes this long is caught in a loop."""
+SIGNAL_SECONDS = 6.0
+"""Deciding one signal takes a fraction of a millisecond, the first that asks for an exchange's calendar two seconds on a busy
+machine; an engine that takes this long is caught in a loop."""
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
 RESULTS_CHANNEL = "hookfill_results"
