@@ -185,12 +185,16 @@ def all_events(owner: Owner, trade_id: str, trade: dict[str, Any]) -> list[str]:
     return sorted(str({name: value for name, value in event.items() if name not in ("id", "message_id")}) for event in found)
 
 
-def repair_all(server: Server, *, by_command: bool) -> list[str]:
-    """Repair what is malformed, by a command or over the API, after having looked at it; returns what it was."""
+def repair_by_command(server: Server) -> list[str]:
+    """Repair whatever is malformed; returns what it was."""
+    found = hookfill(server, "messages", "repair", "--apply")
+    assert all(message["is_sent_on"] and exact(message["after"]) == meant(message["before"]) for message in found)
+    return [message["before"] for message in found]
+
+
+def repair_over_api(server: Server) -> list[str]:
+    """Look at what is malformed by the command line, and repair it over the API; returns what it was."""
     found = hookfill(server, "messages", "--state", "malformed", "--limit", "1000")
-    if by_command:
-        hookfill(server, "messages", "repair", *(message["message_id"] for message in found), "--apply")
-        return [message["body"] for message in found]
     with Owner(server) as owner:
         for message in found:
             path = f"/api/v1/messages/{message['message_id']}/repair"
@@ -224,7 +228,7 @@ def in_fire_order(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Run
     bodies = [told.encode() for told in all_alerts()]
     with served(shelf, tmp_path_factory.mktemp("home")) as (server, url):
         answers = Counter(answer.status for answer in send(server, TELEMETRY, bodies))
-        malformed = repair_all(server, by_command=False)
+        malformed = repair_over_api(server)
         wait_for_value(url, 0, UNREAD)
         return look(server, url, answers, malformed)
 
@@ -322,7 +326,7 @@ def test_a_random_order_with_repeats_and_repairs_in_between(in_fire_order: Run, 
     with served(shelf, tmp_path / "home") as (server, url):
         for part in (sent[:half], sent[half:]):
             send(server, TELEMETRY, [told.encode() for told in part], connections=16)
-            assert sorted(repair_all(server, by_command=True)) == sorted(told for told in part if not is_sound(told))
+            assert sorted(repair_by_command(server)) == sorted(told for told in part if not is_sound(told))
         wait_for_value(url, 0, UNREAD)
         run = look(server, url, Counter(), [])
     check_same(run, in_fire_order, sent)
