@@ -106,7 +106,9 @@ def _apply_one(backend: Backend, migration: Any) -> None:
     except psycopg.Error as error:
         if error.sqlstate == NEEDS_A_PERSON:
             told = error.diag
-            message = f"Migration {migration.id} was not applied, and nothing was changed: {told.message_primary}. {told.message_hint}"
+            message = (
+                f"Migration {migration.id} was not applied, and nothing was changed: {told.message_primary}. {told.message_hint}"
+            )
             raise MigrationError(message) from error
         message = f"Migration {migration.id} failed; nothing of it was applied. PostgreSQL says: {error}"
         raise MigrationError(
