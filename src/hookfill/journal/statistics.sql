@@ -42,8 +42,9 @@ LEFT JOIN LATERAL (
 ORDER BY days.day;
 
 -- name: trades
--- A page of trades, newest first, behind a place; found in the index alone, whatever they are chosen by.
-SELECT merged, updated_at
+-- A page of trades, newest first, behind a place; found in the index alone, whatever they are chosen by. LIMIT 1 has each row of the
+-- page looked up by its key, however few trades the planner believes that an account has.
+SELECT trade.*
 FROM (
     SELECT trade_id FROM trade_states
     WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
@@ -52,21 +53,33 @@ FROM (
     ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
     LIMIT $11
 ) AS page
-JOIN trade_states USING (trade_id)
-WHERE trade_states.account_id = $1
-ORDER BY signal_date DESC, signal_at DESC, trade_id DESC;
+CROSS JOIN LATERAL (
+    SELECT merged, updated_at, signal_date, signal_at, trade_id FROM trade_states
+    WHERE trade_states.account_id = $1 AND trade_states.trade_id = page.trade_id
+    LIMIT 1
+) AS trade
+ORDER BY trade.signal_date DESC, trade.signal_at DESC, trade.trade_id DESC;
 
 -- name: brief_trades
 -- The same, without what only merged has.
-SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at, entry_price, stop_loss,
-       be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price, stopped_at, last_event_at, last_mfe_at,
-       events
-FROM trade_states
-WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
-  AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
-  AND ($9::text IS NULL OR status = $9) AND ($10::text IS NULL OR setup_id = $10)
-ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
-LIMIT $11;
+SELECT trade.*
+FROM (
+    SELECT trade_id FROM trade_states
+    WHERE account_id = $1 AND signal_date >= $2 AND signal_date <= $3 AND (signal_date, signal_at, trade_id) < ($4, $5, $6)
+      AND ($7::text IS NULL OR session = $7) AND ($8::text IS NULL OR direction = $8)
+      AND ($9::text IS NULL OR status = $9) AND ($10::text IS NULL OR setup_id = $10)
+    ORDER BY signal_date DESC, signal_at DESC, trade_id DESC
+    LIMIT $11
+) AS page
+CROSS JOIN LATERAL (
+    SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at, entry_price,
+           stop_loss, be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price, stopped_at, last_event_at,
+           last_mfe_at, events
+    FROM trade_states
+    WHERE trade_states.account_id = $1 AND trade_states.trade_id = page.trade_id
+    LIMIT 1
+) AS trade
+ORDER BY trade.signal_date DESC, trade.signal_at DESC, trade.trade_id DESC;
 
 -- name: open_trades
 -- Those that were entered and have not ended, newest first.

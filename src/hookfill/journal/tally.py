@@ -56,16 +56,19 @@ class Tally:
     def __init__(self, outcomes: Outcomes, groups: Array, count: int) -> None:
         groups = groups.astype(np.int64)
         cells = groups * (_REACHES * _ENDS) + outcomes.cells
-        self._counts = np.bincount(cells, minlength=count * _REACHES * _ENDS).reshape(count, _REACHES, _ENDS)
+        counts = np.bincount(cells, minlength=count * _REACHES * _ENDS).reshape(count, _REACHES, _ENDS)
+        self._up_to = counts.cumsum(axis=1)
+        """Of each group by reach: how many reached no more, by their end."""
+        self._trades = self._up_to[:, -1].sum(axis=1)
         self._own_groups, self._own_reach, self._own_r = groups[outcomes.own], outcomes.own_reach, outcomes.own_r
         self._mfe = _sums(groups[outcomes.moved], outcomes.mfe, count)
         self._mae = _sums(groups[outcomes.fell], outcomes.mae, count)
 
     def figures(self, target: int) -> list[Figures]:
         """Each group's."""
-        groups = len(self._counts)
-        won = self._counts[:, target:].sum(axis=(1, 2))
-        below = self._counts[:, :target].sum(axis=1)
+        groups = len(self._trades)
+        below = self._up_to[:, target - 1]
+        won = self._trades - below.sum(axis=1)
         short = self._own_reach < target
         own, owners = self._own_r[short], self._own_groups[short]
         gain, wins = _sums(owners[own > 0], own[own > 0], groups)
@@ -75,8 +78,7 @@ class Tally:
         wins += won
         losses += below[:, End.STOP]
         decided = won + below[:, End.ENTRY] + below[:, End.STOP] + below[:, End.TARGET]
-        trades = self._counts.sum(axis=(1, 2))
-        rows = zip(trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
+        rows = zip(self._trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
         return [_figures(*(int(value) for value in row)) for row in rows]
 
 
