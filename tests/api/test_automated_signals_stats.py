@@ -157,7 +157,7 @@ async def test_packed_days_tell_the_same(traded: House) -> None:
 
 async def test_days_of_another_layout_are_read_from_their_trades(traded: House) -> None:
     before = await stats(traded)
-    await traded.pool.execute("UPDATE journal_days SET is_dirty = false, layout = 0, records = 'x', setups = '{}'")
+    await traded.pool.execute("UPDATE journal_days SET is_dirty = false, layout = 0, records = 'x', setups = '[]'")
     assert await stats(traded) == before
 
 

@@ -27,7 +27,7 @@ FILL = [
               day + interval '20 hours' + n * interval '1 second', day, 15, now(), 1
        FROM generate_series(1, 40000) AS n CROSS JOIN LATERAL (SELECT date '2025-01-01' + n / 100 AS day) AS dated""",
     f"""INSERT INTO journal_days (account_id, day, is_dirty, layout, records, setups)
-        SELECT DISTINCT account_id, signal_date, signal_date = '{DIRTY}', {LAYOUT}, ''::bytea, '{{}}'::text[]
+        SELECT DISTINCT account_id, signal_date, signal_date = '{DIRTY}', {LAYOUT}, ''::bytea, '[]'
         FROM trade_states WHERE account_id = $1""",
     """INSERT INTO automated_signals (account_id, event_key, trade_id, event_type, event_at)
        SELECT $1, decode(lpad(to_hex(n), 64, '0'), 'hex'), 'T' || n % 200, 'MFE_UPDATE',

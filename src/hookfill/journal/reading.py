@@ -7,7 +7,6 @@ is always exact and reading changes nothing.
 
 import base64
 import binascii
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,7 +18,7 @@ import asyncpg
 from hookfill.exports.rows import exact_value
 from hookfill.journal.fold import build_trade_state, load
 from hookfill.journal.model import Direction, Session, Status, TradeState
-from hookfill.journal.records import LAYOUT, Columns, PackedDay, brief_state, pack, unpack
+from hookfill.journal.records import BRIEF, LAYOUT, Columns, PackedDay, brief_state, pack, unpack
 from hookfill.journal.sessions import to_new_york
 from hookfill.kernel.clock import EPOCH, to_us
 from hookfill.kernel.errors import HookfillError
@@ -133,15 +132,13 @@ class Freshness:
 
 async def read_columns(connection: asyncpg.Connection, account_id: UUID, first: date = FIRST_DAY, last: date = LAST_DAY) -> Columns:
     """What statistics need of all trades of some New York days, both included."""
-    kept: dict[date, PackedDay] = {}
-    changed: dict[date, list[TradeState]] = defaultdict(list)
-    for row in await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT):
-        if row["records"] is not None:
-            kept[row["day"]] = PackedDay(row["day"], row["records"], row["setups"])
-        elif row["trade_id"] is not None:
-            changed[row["day"]].append(brief_state(row))
-    packed = kept | {day: PackedDay(day, *pack(states)) for day, states in changed.items()}
-    return unpack(packed[day] for day in sorted(packed))
+    days = []
+    for day, records, setups, trades in await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT):
+        if trades is None:
+            days.append(PackedDay(day, records, setups))
+        else:
+            days.append(PackedDay(day, *pack(brief_state(dict(zip(BRIEF, trade, strict=True))) for trade in trades)))
+    return unpack(days)
 
 
 def _choice(question: Question, behind: Place | None, limit: int) -> tuple[Any, ...]:

@@ -4,7 +4,8 @@ A day's records are made anew when one of its trades changes; everything else is
 and moments whole microseconds, so that sums are exact and do not depend on the order of the trades.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -45,11 +46,11 @@ RECORD = np.dtype(
 
 
 class PackedDay(NamedTuple):
-    """A New York day's trades."""
+    """A New York day's trades; ``setups`` is a JSON list of names."""
 
     day: date
     records: bytes
-    setups: Sequence[str]
+    setups: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,14 @@ class Columns:
         return Columns(self.records[chosen], self.days[chosen], self.setups[chosen], self.names)
 
 
-def pack(states: Iterable[TradeState]) -> tuple[bytes, list[str]]:
-    """A day's trades as records, and the names of their setups."""
-    setups: dict[str, int] = {}
+def pack(states: Iterable[TradeState]) -> tuple[bytes, str]:
+    """A day's trades as records, and the names of their setups as a JSON list."""
+    states = list(states)
+    # In order, so that days with the same setups have the same list.
+    names = sorted({state.setup_id for state in states if state.setup_id is not None})
+    setups = {name: place for place, name in enumerate(names, 1)}
     rows = [_record(state, setups) for state in states]
-    return np.array(rows, RECORD).tobytes(), list(setups)
+    return np.array(rows, RECORD).tobytes(), json.dumps(names)
 
 
 def unpack(days: Iterable[PackedDay]) -> Columns:
@@ -84,19 +88,19 @@ def unpack(days: Iterable[PackedDay]) -> Columns:
     days = list(days)
     names: dict[str, int] = {}
     numbers: list[int] = []
-    bases: list[int] = []
-    for day in days:
-        bases.append(len(numbers))
+    bases: dict[str, int] = {}
+    for setups in {day.setups: None for day in days}:
+        bases[setups] = len(numbers)
         numbers.append(0)
-        numbers += [names.setdefault(name, len(names) + 1) for name in day.setups]
+        numbers += [names.setdefault(name, len(names) + 1) for name in json.loads(setups)]
     counts = [len(day.records) // RECORD.itemsize for day in days]
     records = np.frombuffer(b"".join(day.records for day in days), RECORD)
     ordinals = np.repeat(np.array([day.day.toordinal() for day in days], np.int64), counts)
-    places = np.repeat(np.array(bases, np.int64), counts) + records["setup"]
+    places = np.repeat(np.array([bases[day.setups] for day in days], np.int64), counts) + records["setup"]
     return Columns(records, ordinals, np.array(numbers or [0], np.int64)[places], tuple(names))
 
 
-def _record(state: TradeState, setups: dict[str, int]) -> tuple[int, ...]:
+def _record(state: TradeState, setups: Mapping[str, int]) -> tuple[int, ...]:
     be, no_be = outcome_of(state, Policy.BE), outcome_of(state, Policy.NO_BE)
     quality, moved = lasting_gaps(state), moved_at(state)
     own_r = be.own_r if be.own_r is not None else no_be.own_r
@@ -111,7 +115,7 @@ def _record(state: TradeState, setups: dict[str, int]) -> tuple[int, ...]:
         be.end,
         no_be.reach,
         no_be.end,
-        0 if state.setup_id is None else setups.setdefault(state.setup_id, len(setups) + 1),
+        0 if state.setup_id is None else setups[state.setup_id],
         to_us(be.at),
         to_us(no_be.at),
         UNTOLD if moved is None else to_us(moved),
@@ -125,6 +129,14 @@ def _record(state: TradeState, setups: dict[str, int]) -> tuple[int, ...]:
 
 def _millionths(value: Decimal | None) -> int:
     return UNTOLD if value is None else int(as_r(value).scaleb(6))
+
+
+BRIEF = (
+    "trade_id", "status", "direction", "session", "setup_id", "symbol", "signal_at", "signal_date", "signal_hour", "entered_at",
+    "entry_price", "stop_loss", "be_triggered_at", "be_mfe", "no_be_mfe", "final_mfe", "mae", "exit_type", "exit_at", "exit_price",
+    "stopped_at", "last_event_at", "last_mfe_at", "events",
+)  # fmt: skip
+"""The columns of ``trade_states`` that a trade is read from in short."""
 
 
 def brief_state(row: Mapping[str, Any]) -> TradeState:

@@ -23,23 +23,24 @@ WHERE account_id = $1 AND signal_date = ANY ($2::date[]);
 UPDATE journal_days SET is_dirty = false, layout = $3, records = $4, setups = $5 WHERE account_id = $1 AND day = $2;
 
 -- name: days
--- The records of some days; in place of those of a day that is dirty, or of another layout, its trades. One statement, so that no
--- trade is counted twice or left out when it changes meanwhile. OFFSET 0 has trades looked up only for such days.
-SELECT days.day, CASE WHEN is_kept THEN records END AS records, CASE WHEN is_kept THEN setups END AS setups, trades.*
+-- The records of some days; in place of those of a day that is dirty, or of another layout, its trades (columns as in
+-- journal/records.BRIEF). One statement, so that no trade is counted twice or left out when it changes meanwhile.
+SELECT day, CASE WHEN is_kept THEN records END AS records, CASE WHEN is_kept THEN setups END AS setups,
+       CASE WHEN NOT is_kept THEN ARRAY(
+            SELECT trade FROM (
+                SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at,
+                       entry_price, stop_loss, be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price,
+                       stopped_at, last_event_at, last_mfe_at, events
+                FROM trade_states
+                WHERE trade_states.account_id = $1 AND trade_states.signal_date = days.day
+            ) AS trade
+       ) END AS trades
 FROM (
     SELECT day, records, setups, NOT is_dirty AND layout = $4 AS is_kept
     FROM journal_days
     WHERE account_id = $1 AND day >= $2 AND day <= $3
 ) AS days
-LEFT JOIN LATERAL (
-    SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at, entry_price,
-           stop_loss, be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price, stopped_at, last_event_at,
-           last_mfe_at, events
-    FROM trade_states
-    WHERE NOT days.is_kept AND trade_states.account_id = $1 AND trade_states.signal_date = days.day
-    OFFSET 0
-) AS trades ON true
-ORDER BY days.day;
+ORDER BY day;
 
 -- name: trades
 -- A page of trades, newest first, behind a place; found in the index alone, whatever they are chosen by. LIMIT 1 has each row of the
