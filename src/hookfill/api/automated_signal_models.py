@@ -236,7 +236,7 @@ class JournalStatistics(Under):
     by_setup: list[TradeGroup] = Field(description="The 200 most frequent, the most frequent first.")
     by_hour: list[TradeGroup] = Field(description="0 to 23: the signal's hour in New York.")
     by_weekday: list[TradeGroup] = Field(description="Likewise.")
-    equity: list[EquityPoint] = Field(description="In the order in which trades ended; at most 500 points.")
+    equity: list[EquityPoint] = Field(description="In the order in which trades ended; at most 250 points.")
     drawdown: EquityDrawdown
     freshness: JournalFreshness
 

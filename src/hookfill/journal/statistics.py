@@ -24,7 +24,7 @@ from hookfill.journal.results import TARGETS, End, Policy
 from hookfill.journal.tally import Figures, Outcomes, Tally, mean_r, r_of
 from hookfill.kernel.clock import EPOCH
 
-MOST_POINTS = 500
+MOST_POINTS = 250
 """Of an equity curve; one of more is thinned evenly, its first and last point stay."""
 MOST_SETUPS = 200
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

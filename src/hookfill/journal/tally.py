@@ -66,18 +66,17 @@ class Tally:
 
     def figures(self, target: int) -> list[Figures]:
         """Each group's."""
-        groups = len(self._trades)
         below = self._up_to[:, target - 1]
-        won = self._trades - below.sum(axis=1)
-        short = self._own_reach < target
-        own, owners = self._own_r[short], self._own_groups[short]
-        gain, wins = _sums(owners[own > 0], own[own > 0], groups)
-        loss, losses = _sums(owners[own < 0], own[own < 0], groups)
-        gain += won * target * R_UNIT
-        loss -= below[:, End.STOP] * R_UNIT
-        wins += won
-        losses += below[:, End.STOP]
-        decided = won + below[:, End.ENTRY] + below[:, End.STOP] + below[:, End.TARGET]
+        stopped = below[:, End.STOP]
+        wins = self._trades - below.sum(axis=1)
+        decided = self._trades - below[:, End.NONE]
+        gain, loss, losses = wins * (target * R_UNIT), stopped * -R_UNIT, stopped
+        if len(self._own_r):
+            groups, short = len(self._trades), self._own_reach < target
+            own, owners = self._own_r[short], self._own_groups[short]
+            own_gain, own_wins = _sums(owners[own > 0], own[own > 0], groups)
+            own_loss, own_losses = _sums(owners[own < 0], own[own < 0], groups)
+            gain, wins, loss, losses = gain + own_gain, wins + own_wins, loss + own_loss, losses + own_losses
         rows = zip(self._trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
         return [_figures(*(int(value) for value in row)) for row in rows]
 
