@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hookfill.market.candle_csv import BadRow, CandleFile, Dialect, Options, UnreadableCandles, guess_from_name
@@ -243,6 +243,9 @@ def test_what_a_platform_writes_is_what_is_read(
         rows.append(delimiter.join((f"{local:%Y.%m.%d}", f"{local:%H:%M}", *texts, str(volume + number))))
     header = delimiter.join(("date", "time", "open", "high", "low", "close", "volume"))
     ordered = rows[::-1] if is_newest_first and len({row[:10] for row in rows}) > 1 else rows
+    newest = (start + timedelta(hours=len(bars) - 1)).astimezone(told.zone)
+    is_half_told = newest.fold == 0 and newest.utcoffset() != newest.replace(fold=1).utcoffset()
+    assume(not is_half_told or ordered is rows)  # an hour that comes twice, and nothing above it tells which of them it is
     file = CandleFile([f"{line}{end}" for line in (header, *ordered)], told)
     found = list(file)
     assert all(isinstance(item, Candle) for item in found), found

@@ -23,6 +23,7 @@ HMAC_SECRET = "canary-hmac-secret-5b1e7f90c3d8"
 JWT_SECRET = "canary-jwt-secret-b85f6230cc417de9a1"
 CREDENTIALS_KEY = "canary-credentials-key-77d0a4e1b25f"
 PASSWORD = "canary-password-9c02ee41"
+TRADE_ID = "20260302_120000000_BULLISH"
 BROKER = {"key_id": "canary-broker-key-4ad19e", "secret_key": "canary-broker-secret-e07b55"}
 
 
@@ -100,16 +101,26 @@ def use_rightly(town: Town, database: Database) -> tuple[dict[str, str], dict[st
     for name in ("webhook", "second_webhook"):
         town.ask("POST", f"/api/v1/webhooks/tv/{town.seen.secrets[name]}", json=alert | {"token": town.seen.secrets["api_key"]})
     wait_for_value(database.url, 0, "SELECT count(*) FROM signals WHERE status = 'pending'")
+    astray = {"password": PASSWORD, "token": town.seen.secrets["api_key"]}
+    told = {"type": "ENTRY", "signal_id": TRADE_ID, "entry_price": 25000, "sl_price": 24990, "timestamp": 1772470800000}
+    town.ask("POST", "/api/automated-signals/webhook", json=told | astray)
+    row = {"trade_id": TRADE_ID, "triangle_time": 1772470800000, "direction": "Bullish"}
+    table = {"event_type": "INDICATOR_EXPORT_V2", "batch_number": 0, "batch_size": 1, "total_signals": 1, "signals": [row | astray]}
+    exported = town.ask("POST", "/api/indicator-export", json=table | astray).json()
+    wait_for_value(database.url, 0, "SELECT count(*) FROM messages WHERE state = 'received'")
     agent = {"X-Agent-Id": paired["agent_id"], "X-Agent-Key": town.seen.secrets["pairing"]}
     ids = {
         "account_id": alpaca["account_id"],
         "agent_id": paired["agent_id"],
+        "batch_id": str(exported["batch_id"]),
         "broker_connection_id": alpaca["broker_connection_id"],
         "invitation_id": invited["invitation_id"],
         "job_id": job["job_id"],
         "key_id": key["key_id"],
+        "message_id": town.ask("GET", "/api/v1/messages", headers=bearer(token)).json()[0]["id"],
         "signal_id": town.ask("GET", "/api/v1/signals", headers=bearer(token)).json()[0]["id"],
         "strategy_id": strategy["strategy_id"],
+        "trade_id": TRADE_ID,
     }
     assert set(ids) == KINDS
     return ids, agent

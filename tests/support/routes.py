@@ -18,7 +18,13 @@ PUBLIC = {
     ("POST", "/api/v1/auth/logout"),
 }
 """What needs no token; the doors have secrets of their own."""
-DOORS = {("POST", "/webhook"), ("POST", "/api/v1/webhooks/tv/{webhook_secret}"), ("POST", "/api/v1/candles")}
+DOORS = {
+    ("POST", "/webhook"),
+    ("POST", "/api/v1/webhooks/tv/{webhook_secret}"),
+    ("POST", "/api/v1/candles"),
+    ("POST", "/api/automated-signals/webhook"),
+    ("POST", "/api/indicator-export"),
+}
 KINDS = frozenset(
     {
         "account_id",

@@ -24,6 +24,8 @@ from hookfill.market.timeframes import InvalidTimeframe, normalize_timeframe
 
 SAMPLE_LINES = 2_000
 """The lines from which is found how a file is written."""
+LONGEST_FIELD = 128 * 1024
+"""Characters of one cell; more is a quote that was never closed."""
 LONGEST_SHOWN = 40
 MOST_FOOTER_LINES = 20
 _FILE_NAME = re.compile(r"(?:[A-Z0-9]+_)*([A-Z0-9.!]+),\s*([0-9]+[A-Za-z]?)")
@@ -118,6 +120,7 @@ class CandleFile:
         sample = list(islice(source, SAMPLE_LINES))
         if sample and (told := re.fullmatch(r"sep=(.)\s*", sample[0].lstrip("\ufeff"))):  # Excel's way to say so
             options = replace(options, delimiter=options.delimiter or told[1])
+        csv.field_size_limit(LONGEST_FIELD)  # the process's own: reading alert logs sets it to more
         self._options = options
         self.layout = find_layout(sample, options)
         self._lines = chain(sample[self.layout.first_line :], source)
