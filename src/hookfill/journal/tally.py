@@ -38,7 +38,7 @@ class Outcomes:
         reach, end = records[f"{policy}_reach"], records[f"{policy}_end"]
         self.cells = reach.astype(np.int64) * _ENDS + end
         self.own = np.flatnonzero(end == End.TARGET)
-        self.own_reach, self.own_r = reach[self.own], records["own_r"][self.own]
+        self.own_reach, self.own_r = reach[self.own].astype(np.int64), records["own_r"][self.own]
         counts = records["status"] != STATUSES.index(Status.CANCELLED)
         self.moved, self.mfe = _told(records[f"{policy}_mfe"], counts)
         self.fell, self.mae = _told(records["mae"], counts)
@@ -60,7 +60,9 @@ class Tally:
         self._up_to = counts.cumsum(axis=1)
         """Of each group by reach: how many reached no more, by their end."""
         self._trades = self._up_to[:, -1].sum(axis=1)
-        self._own_groups, self._own_reach, self._own_r = groups[outcomes.own], outcomes.own_reach, outcomes.own_r
+        owners = groups[outcomes.own] * _REACHES + outcomes.own_reach
+        self._own = [_up_to(owners, outcomes.own_r, outcomes.own_r * sign > 0, count) for sign in (1, -1)]
+        """The same of the results at own targets: the wins, then the losses; of each their sums and how many there are."""
         self._mfe = _sums(groups[outcomes.moved], outcomes.mfe, count)
         self._mae = _sums(groups[outcomes.fell], outcomes.mae, count)
 
@@ -71,12 +73,8 @@ class Tally:
         wins = self._trades - below.sum(axis=1)
         decided = self._trades - below[:, End.NONE]
         gain, loss, losses = wins * (target * R_UNIT), stopped * -R_UNIT, stopped
-        if len(self._own_r):
-            groups, short = len(self._trades), self._own_reach < target
-            own, owners = self._own_r[short], self._own_groups[short]
-            own_gain, own_wins = _sums(owners[own > 0], own[own > 0], groups)
-            own_loss, own_losses = _sums(owners[own < 0], own[own < 0], groups)
-            gain, wins, loss, losses = gain + own_gain, wins + own_wins, loss + own_loss, losses + own_losses
+        (own_gain, own_wins), (own_loss, own_losses) = ((sums[:, target - 1], own[:, target - 1]) for sums, own in self._own)
+        gain, wins, loss, losses = gain + own_gain, wins + own_wins, loss + own_loss, losses + own_losses
         rows = zip(self._trades, decided, wins, losses, gain, loss, *self._mfe, *self._mae, strict=True)
         return [_figures(*(int(value) for value in row)) for row in rows]
 
@@ -104,6 +102,12 @@ def _sums(groups: Array, values: Array, count: int) -> tuple[Array, Array]:
     sums = np.zeros(count, np.int64)
     np.add.at(sums, groups, values)
     return sums, np.bincount(groups, minlength=count)
+
+
+def _up_to(owners: Array, results: Array, chosen: Array, count: int) -> tuple[Array, Array]:
+    """Of each group by reach: the sums of the chosen results of those that reached no more, and how many there are."""
+    sums, counts = _sums(owners[chosen], results[chosen], count * _REACHES)
+    return sums.reshape(count, _REACHES).cumsum(axis=1), counts.reshape(count, _REACHES).cumsum(axis=1)
 
 
 def r_of(millionths: int) -> Decimal:
