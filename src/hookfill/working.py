@@ -36,6 +36,7 @@ JOURNAL_CONNECTIONS = 3
 """One for each loop, and one for who watches."""
 WATCH_SECONDS = 30.0
 """How often it is looked for accounts whose agents or indicators are silent."""
+SESSIONS_AFTER_SECONDS = 5.0
 _LOG = structlog.get_logger("hookfill.working")
 
 
@@ -59,7 +60,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
             exports_loop(journals, partial(connect, database, name="exports wake")),
         ]
         _stop_when_told(loops, is_tied=is_tied)
-        loading = asyncio.create_task(asyncio.to_thread(load_exchange_sessions))  # not at the first alert about a share
+        loading = asyncio.create_task(_load_sessions_early())
         silent_after = timedelta(minutes=settings.journal_silent_minutes)
         watching = [
             asyncio.create_task(_watch(pool, "agents", watch_agents)),
@@ -69,10 +70,15 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         try:
             await _run_all(loops)
         finally:
-            for task in watching:
+            for task in (*watching, loading):
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
-            await loading
+            await asyncio.gather(*watching, loading, return_exceptions=True)
+
+
+async def _load_sessions_early() -> None:
+    """Load the exchange's sessions before the first alert about a share asks for them, but not while everything starts."""
+    await asyncio.sleep(SESSIONS_AFTER_SECONDS)
+    await asyncio.to_thread(load_exchange_sessions)
 
 
 async def _pool(stack: contextlib.AsyncExitStack, database: Database, name: str, connections: int) -> asyncpg.Pool:
