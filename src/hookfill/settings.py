@@ -54,6 +54,28 @@ class Registration(StrEnum):
     OPEN = "open"
 
 
+class Feed(StrEnum):
+    """Where market data comes from beside what is pushed."""
+
+    STORED = "stored"
+    ALPACA = "alpaca"
+
+
+class StockFeed(StrEnum):
+    """Whose prices of shares Alpaca is asked for."""
+
+    IEX = "iex"
+    SIP = "sip"
+    DELAYED_SIP = "delayed_sip"
+
+
+class OptionFeed(StrEnum):
+    """Whose prices of options Alpaca is asked for."""
+
+    INDICATIVE = "indicative"
+    OPRA = "opra"
+
+
 class LogLevel(StrEnum):
     """How much is logged."""
 
@@ -194,15 +216,36 @@ class Settings(BaseSettings):
         validation_alias="HOOKFILL_DESK_CONCURRENCY",
         description="How many accounts one worker process decides for at the same time.",
     )
+    market_feed: Feed = Field(
+        Feed.STORED,
+        description="stored: what is pushed is all there is. alpaca: bars, quotes and option chains are also fetched from Alpaca, of "
+        "the symbols that positions, orders and recent signals are about; needs ALPACA_API_KEY and ALPACA_SECRET_KEY.",
+    )
+    alpaca_api_key: SecretStr | None = Field(None, description="Key id at Alpaca: of the market feed, for the whole installation.")
+    alpaca_secret_key: SecretStr | None = Field(None, description="The secret that belongs to ALPACA_API_KEY.")
+    alpaca_data_url: str = Field("https://data.alpaca.markets", description="Where Alpaca's market data is asked for.")
+    alpaca_stock_feed: StockFeed = Field(
+        StockFeed.IEX,
+        description="What a subscription covers: iex (free, one exchange's prices), sip (all exchanges), delayed_sip (15 minutes old).",
+    )
+    alpaca_option_feed: OptionFeed = Field(
+        OptionFeed.INDICATIVE,
+        description="indicative: free and delayed, so that no order at a broker is priced by it; opra: the real quotes.",
+    )
+    alpaca_requests_per_minute: int = Field(
+        150, ge=1, le=10_000, description="How many requests the market feed makes at most; Alpaca's free plan allows 200."
+    )
 
     def check(self) -> None:
         """Refuse what is unsafe.
 
         Raises:
-            ConfigurationError: a key too short for its algorithm; production mode without a proper secret, or on simulated time.
+            ConfigurationError: a key too short for its algorithm; a market feed without its keys, or on simulated time; production
+                mode without a proper secret, or on simulated time.
         """
         for name in ("jwt_secret", "supabase_jwt_secret"):
             _check_key(name.upper(), getattr(self, name))
+        self._check_feed()
         if self.mode is not Mode.PRODUCTION:
             return
         if self.time is Time.MESSAGES:
@@ -213,6 +256,18 @@ class Settings(BaseSettings):
             _check_secret(name.upper(), getattr(self, name))
         if (self.supabase_jwks or "").startswith("http://") and urlsplit(self.supabase_jwks).hostname not in LOOPBACK:
             raise ConfigurationError("SUPABASE_JWKS comes unprotected, so anybody on the way could name the keys: use https://.")
+
+    def _check_feed(self) -> None:
+        if self.market_feed is Feed.STORED:
+            return
+        if self.alpaca_api_key is None or self.alpaca_secret_key is None:
+            raise ConfigurationError(
+                "MARKET_FEED=alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY: set both, or MARKET_FEED=stored."
+            )
+        if self.time is Time.MESSAGES:
+            raise ConfigurationError("Alpaca's prices are of today, not of the messages' time: unset HOOKFILL_TIME or MARKET_FEED.")
+        if urlsplit(self.alpaca_data_url).scheme != "https" and urlsplit(self.alpaca_data_url).hostname not in LOOPBACK:
+            raise ConfigurationError("ALPACA_DATA_URL must begin with https://, since the keys go with every request.")
 
     @property
     def is_simulated(self) -> bool:
