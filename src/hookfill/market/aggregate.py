@@ -57,7 +57,7 @@ class Slot(NamedTuple):
 def default_rule(instrument: Instrument) -> DayRule:
     """The rule that holds unless another is asked for."""
     match instrument.kind:
-        case InstrumentKind.EQUITY:
+        case InstrumentKind.EQUITY | InstrumentKind.OPTION:
             return SESSIONS
         case InstrumentKind.FX:
             return BROKER_DAYS

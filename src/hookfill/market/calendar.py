@@ -1,26 +1,29 @@
 """When a market is open: a pure function of instrument and time (no clock is read).
 
-Shares follow the New York Stock Exchange (XNYS) with its holidays, half days and special closings, from the ``exchange_calendars``
-library. Currencies, metals and futures follow their weekly hours in New York time; their few holidays are not modelled, since no
+Shares and options on them follow the New York Stock Exchange (XNYS) with its holidays, half days and special closings.
+Currencies, metals and futures follow their weekly hours in New York time; their few holidays are not modelled, since no
 prices come then and the price's age refuses the order. Coins trade always.
 """
 
-import warnings
-from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo
 
-from hookfill.kernel.errors import HookfillError
 from hookfill.market.model import Instrument, InstrumentKind
+from hookfill.market.sessions import FIRST_YEAR, LAST_YEAR, NEW_YORK, CalendarOutOfRange, stock_sessions
 
-NEW_YORK = ZoneInfo("America/New_York")
-
-FIRST_YEAR = 1970
-LAST_YEAR = 2099
+__all__ = [
+    "FIRST_YEAR",
+    "LAST_YEAR",
+    "NEW_YORK",
+    "CalendarOutOfRange",
+    "TradingDay",
+    "exchange_days",
+    "is_open",
+    "load_exchange_sessions",
+    "trading_days",
+]
 
 # The consolidated tape runs 04:00 to 20:00 New York time: 5.5 hours before the open, 4 hours after the close. After an early close
 # at 13:00 it ends at 17:00.
@@ -35,18 +38,6 @@ _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 _DAY = timedelta(days=1)
 _CLOSED_DAYS = frozenset({(1, 1), (12, 25)})
 """New Year's Day and Christmas Day (month, day): no currency or future is traded on the trading days of these dates."""
-
-
-class CalendarOutOfRange(HookfillError):
-    """A moment before or after the years that the exchange calendar covers."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sessions:
-    """All regular sessions in Unix seconds, ascending: ``opens[i] <= t < closes[i]``."""
-
-    opens: Sequence[int]
-    closes: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +58,10 @@ def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = Fals
     Args:
         instrument: decides by its kind which hours hold.
         at: the moment in question.
-        extended_hours: for shares only: 04:00 to 20:00 New York time on session days, to 17:00 on half days.
+        extended_hours: for shares only (options have none): 04:00 to 20:00 New York time on session days, to 17:00 on half days.
 
     Raises:
-        CalendarOutOfRange: a share, and ``at`` lies outside the years 1970 to 2099.
+        CalendarOutOfRange: a share or an option, and ``at`` lies outside the years 1970 to 2099.
     """
     match instrument.kind:
         case InstrumentKind.EQUITY:
@@ -79,6 +70,8 @@ def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = Fals
             return _fx_open(at.astimezone(NEW_YORK))
         case InstrumentKind.FUTURE:
             return _futures_open(at.astimezone(NEW_YORK))
+        case InstrumentKind.OPTION:
+            return _stock_exchange_open(at, extended_hours=False)
         case InstrumentKind.CRYPTO:
             return True
 
@@ -93,14 +86,14 @@ def trading_days(instrument: Instrument, start: datetime, end: datetime) -> Iter
         instrument: decides by its kind which hours hold.
         start, end: timezone-aware, in the years 1970 to 2099 (shares have no sessions outside of them).
     """
-    if instrument.kind is InstrumentKind.EQUITY:
+    if instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.OPTION):
         return exchange_days(start, end)
     return _weekly_days(instrument.kind, start, end)
 
 
 def exchange_days(start: datetime, end: datetime) -> Iterator[TradingDay]:
     """The regular sessions of the New York Stock Exchange that reach into ``start <= t < end``, ascending."""
-    sessions = _sessions()
+    sessions = stock_sessions()
     last = (end - _EPOCH) / _SECOND
     for index in range(bisect_right(sessions.closes, (start - _EPOCH) // _SECOND), len(sessions.opens)):
         if sessions.opens[index] >= last:
@@ -135,7 +128,7 @@ def _hours_of(kind: InstrumentKind, day: date) -> TradingDay | None:
 
 def load_exchange_sessions() -> None:
     """Load the exchange's sessions now instead of at the first question about a share (about half a second, once per process)."""
-    _sessions()
+    stock_sessions()
 
 
 def _stock_exchange_open(at: datetime, *, extended_hours: bool) -> bool:
@@ -144,7 +137,7 @@ def _stock_exchange_open(at: datetime, *, extended_hours: bool) -> bool:
         raise CalendarOutOfRange(
             f"The exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}, not {at.isoformat()}; check the time in the message."
         )
-    sessions = _sessions()
+    sessions = stock_sessions()
     early, late = (_EARLY_SECONDS, _LATE_SECONDS) if extended_hours else (0, 0)
     seconds = (at - _EPOCH) // _SECOND
     index = bisect_right(sessions.opens, seconds + early) - 1
@@ -169,20 +162,3 @@ def _futures_open(local: datetime) -> bool:
     if weekday == _SATURDAY:
         return False
     return clock < _FIVE_PM or (clock >= _SIX_PM and weekday != _FRIDAY)
-
-
-@cache
-def _sessions() -> _Sessions:
-    """All sessions of XNYS, from the library: fixed years, so that the result depends on nothing but the library's version."""
-    # Imported here: pandas behind it takes half a second and some 65 MB, which only accounts that trade shares should pay.
-    import exchange_calendars  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        # The library reads pandas columns in a way that pandas 3.1 deprecates; the values are the same.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        xnys = exchange_calendars.get_calendar("XNYS", start=f"{FIRST_YEAR}-01-01", end=f"{LAST_YEAR}-12-31")
-    billion = 1_000_000_000
-    return _Sessions(
-        opens=array("q", (xnys.opens_nanos // billion).tolist()),
-        closes=array("q", (xnys.closes_nanos // billion).tolist()),
-    )

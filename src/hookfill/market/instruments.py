@@ -11,6 +11,8 @@ Where the numbers come from:
 * Futures: the contract specifications of CME Group (CME, CBOT, NYMEX, COMEX) and Cboe (VX): dollars per point, and the smallest
   price step. Grains and livestock are quoted in cents, so a point is a cent. A tenth of the notional stands for the margin, which
   the exchanges themselves set per contract and change often.
+* Options on shares, funds and indices of the United States: 100 units of the underlying, prices in cents (the classes that trade in
+  nickels and dimes are not told apart), paid in full.
 
 What no table knows is treated as a US share. A numbered contract such as ``XYZ1!`` of an unlisted root counts as a future of
 one dollar per point.
@@ -21,6 +23,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from hookfill.market.model import Instrument, InstrumentKind
+from hookfill.market.option_symbols import option_in
 
 
 def _words(text: str) -> frozenset[str]:
@@ -141,10 +144,31 @@ def instrument_for(symbol: str) -> Instrument:
 
     Case, an exchange prefix (``CME_MINI:``) and the suffix of a delayed feed (``MNQ1!_DLY``) make no difference: all spellings give
     the same instrument. Currency pairs may carry separators (``EUR/USD``) and a broker's suffix after a separator (``EURUSD.R``).
-    A suffix without one (``EURUSDm``) is not recognised: with some brokers it means another lot size.
+    A suffix without one (``EURUSDm``) is not recognised: with some brokers it means another lot size. Every spelling of an option
+    (``option_symbols``) gives the same instrument, under its OCC symbol.
     """
     name = _DELAYED.sub("", symbol.strip().upper().rpartition(":")[2])
-    return _listed_future(name) or _pair(name) or _coin(name) or _unlisted_future(name) or _share(name)
+    return _option(name) or _listed_future(name) or _pair(name) or _coin(name) or _unlisted_future(name) or _share(name)
+
+
+def _option(name: str) -> Instrument | None:
+    """A listed option: one contract is 100 of the underlying."""
+    contract = option_in(name)
+    if contract is None:
+        return None
+    return Instrument(
+        symbol=contract.symbol,
+        kind=InstrumentKind.OPTION,
+        currency="USD",
+        multiplier=Decimal(100),
+        lot_step=Decimal(1),
+        min_quantity=Decimal(1),
+        tick=Decimal("0.01"),
+        pip=Decimal("0.01"),
+        margin_rate=Decimal(1),
+        in_contracts=True,
+        option=contract,
+    )
 
 
 def _listed_future(name: str) -> Instrument | None:

@@ -1,9 +1,18 @@
 """The market as frozen values."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal, get_args
+
+from hookfill.kernel.errors import HookfillError
+from hookfill.kernel.money import plain
+from hookfill.market.sessions import last_close
+
+Right = Literal["CALL", "PUT"]
+"""What an option lets its holder do: buy (call) or sell (put) the underlying at the strike."""
 
 
 class InstrumentKind(StrEnum):
@@ -13,6 +22,70 @@ class InstrumentKind(StrEnum):
     FX = "fx"
     CRYPTO = "crypto"
     FUTURE = "future"
+    OPTION = "option"
+
+
+class InvalidContract(HookfillError, ValueError):
+    """What should name an option contract does not."""
+
+
+_ROOT = re.compile(r"[A-Z0-9]{1,6}")
+_NO_ROOT = re.compile(r"[^A-Z0-9]")
+_STRIKE_STEP = Decimal("0.001")
+_STRIKE_END = Decimal(100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionContract:
+    """A listed option on a share, fund or index of the United States.
+
+    Attributes:
+        underlying: the symbol whose price decides what the option is worth, upper case.
+        expiration: the date in New York on whose close it ends.
+        right: call or put.
+        strike: in dollars, in steps of a tenth of a cent, below 100,000.
+        root: what the exchanges list it under; empty for the usual: the underlying's letters and digits (BRKB for BRK.B).
+
+    Raises:
+        InvalidContract: at construction, when no symbol can be written for it.
+    """
+
+    underlying: str
+    expiration: date
+    right: Right
+    strike: Decimal
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no listed contract can be; an empty root becomes the usual one."""
+        usual = _NO_ROOT.sub("", self.underlying)
+        object.__setattr__(self, "root", self.root or usual)
+        if not _ROOT.fullmatch(self.root):
+            raise InvalidContract(f"{self.underlying!a} has no options: a root is 1 to 6 letters and digits.")
+        if self.right not in get_args(Right):
+            raise InvalidContract(f"An option is a CALL or a PUT, not {self.right!a}.")
+        if not 2000 <= self.expiration.year <= 2099:
+            raise InvalidContract(f"An expiration lies in the years 2000 to 2099, not on {self.expiration.isoformat()}.")
+        if not 0 < self.strike < _STRIKE_END or self.strike % _STRIKE_STEP:
+            raise InvalidContract(f"A strike is above 0 and below 100000 in steps of 0.001; it is {plain(self.strike)}.")
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of the Options Clearing Corporation without padding: ``SPY260220C00500000``."""
+        return f"{self.root}{self.expiration:%y%m%d}{self.right[0]}{int(self.strike * 1000):08}"
+
+    @property
+    def readable(self) -> str:
+        """For people: ``SPY 2026-02-20 500 C``."""
+        return f"{self.underlying} {self.expiration.isoformat()} {plain(self.strike)} {self.right[0]}"
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends (UTC): the close of the exchange on its expiration, or of the last session before where that is none.
+
+        Index options that settle by the morning's opening prices are taken to end at the close, too.
+        """
+        return last_close(self.expiration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +101,7 @@ class Instrument:
         pip: what traders call one pip or point, as a price distance.
         margin_rate: capital committed per notional, 0 < rate <= 1 (1 means fully paid).
         in_contracts: whether quantity counts contracts or lots (size limit applies), not shares or coins.
+        option: of an option its contract; None for all else.
     """
 
     symbol: str
@@ -40,6 +114,7 @@ class Instrument:
     pip: Decimal
     margin_rate: Decimal
     in_contracts: bool
+    option: OptionContract | None = None
 
 
 @dataclass(frozen=True, slots=True)

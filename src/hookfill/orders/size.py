@@ -21,6 +21,7 @@ DEFAULT_QUANTITY: Mapping[InstrumentKind, Decimal] = {
     InstrumentKind.FUTURE: Decimal(1),
     InstrumentKind.FX: Decimal("0.01"),
     InstrumentKind.CRYPTO: Decimal("0.01"),
+    InstrumentKind.OPTION: Decimal(1),
 }
 """The size of an entry when neither the alert nor the strategy names one: shares, contracts, lots, coins."""
 
