@@ -218,15 +218,15 @@ class Settings(BaseSettings):
     )
     market_feed: Feed = Field(
         Feed.STORED,
-        description="stored: what is pushed is all there is. alpaca: bars, quotes and option chains are also fetched from Alpaca, of "
-        "the symbols that positions, orders and recent signals are about; needs ALPACA_API_KEY and ALPACA_SECRET_KEY.",
+        description="stored: what is pushed is all there is. alpaca: bars, quotes and option chains also come from Alpaca, for the "
+        "symbols that positions, orders and recent signals are about; needs ALPACA_API_KEY and ALPACA_SECRET_KEY.",
     )
     alpaca_api_key: SecretStr | None = Field(None, description="Key id at Alpaca: of the market feed, for the whole installation.")
     alpaca_secret_key: SecretStr | None = Field(None, description="The secret that belongs to ALPACA_API_KEY.")
     alpaca_data_url: str = Field("https://data.alpaca.markets", description="Where Alpaca's market data is asked for.")
     alpaca_stock_feed: StockFeed = Field(
         StockFeed.IEX,
-        description="What a subscription covers: iex (free, one exchange's prices), sip (all exchanges), delayed_sip (15 minutes old).",
+        description="What the subscription covers: iex (free, one exchange), sip (all exchanges), delayed_sip (15 minutes late).",
     )
     alpaca_option_feed: OptionFeed = Field(
         OptionFeed.INDICATIVE,
