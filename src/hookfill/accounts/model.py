@@ -39,6 +39,7 @@ class Account:
         starting_cash: what was there before any trading; 0 at a broker whose first balance has not been told yet.
         broker_equity: as an agent last told it; None before.
         defaults: what its user has set.
+        costs: what trading on paper costs it, as it was set; see ``brokers.paper.costs``.
     """
 
     account_id: UUID
@@ -56,6 +57,7 @@ class Account:
     starting_cash: Decimal = Decimal(0)
     broker_equity: Decimal | None = None
     defaults: UserDefaults = field(default_factory=UserDefaults)
+    costs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_at_broker(self) -> bool:

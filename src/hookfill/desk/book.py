@@ -37,6 +37,7 @@ class Book:
     def __init__(self, situation: Situation) -> None:
         """Start from what was gathered."""
         self.account: Account = situation.account
+        self.paper = situation.paper
         self.open: dict[PositionKey, Position] = {(p.strategy_id, p.symbol): p for p in situation.positions}
         self.halts: list[HaltRow] = list(situation.halts)
         self._entry_times = {strategy_id: sorted(times) for strategy_id, times in situation.entry_times.items()}

@@ -22,7 +22,7 @@ from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.sizing import size_of
 from hookfill.desk.submit import new_position_id, send_entry, send_exit
-from hookfill.desk.trade import PAPER, Price, Ticket, filled_order, pay, reduce
+from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
 from hookfill.engines.model import Filters, MarketView
 from hookfill.engines.registry import engine
 from hookfill.exits.model import ExitReason
@@ -174,9 +174,9 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
         send_exit(case, leg, number, sized.quantity)
         return
     quote = _exit_quote(case, case.position)
-    price = Price(market_fill_price(leg.side, quote, case.instrument, PAPER), quote.source, quote.low, quote.high)
+    price = Price(market_fill_price(leg.side, quote, case.instrument, case.book.paper), quote.source, quote.low, quote.high)
     ticket = ticket_of(case, number, "exit", ExitReason.SIGNAL.value)
-    case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket)
+    case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket, case.book.paper)
     _keep(case, after, order, quote)
 
 
@@ -201,18 +201,19 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     quantity = size_of(case, leg, case.quote.price, case.rules.exits) if case.quote is not None else ZERO
     check_entry(case, quantity)
     assert case.quote is not None  # price_missing has refused otherwise
-    fill = market_fill_price(leg.side, case.quote, case.instrument, PAPER)
+    fill = market_fill_price(leg.side, case.quote, case.instrument, case.book.paper)
     price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
     ticket = ticket_of(case, number, "entry", None)
-    after = _enter(case, case.quote, leg.side, quantity, fill, ticket)
-    order = filled_order(ticket, after.position_id, leg.side, quantity, price, ZERO, case.instrument)
+    fee = commission(quantity, case.instrument, case.book.paper)
+    after = _enter(case, case.quote, leg.side, quantity, fill, fee, ticket)
+    order = filled_order(ticket, after.position_id, leg.side, quantity, price, multiplier=after.multiplier, fee=fee)
     case.account = pay(case.account, order.fills[0])
     _keep(case, after, order, case.quote)
     case.entered = True
 
 
-def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decimal, ticket: Ticket) -> Position:
-    alert, fee = case.alert, commission(quantity, case.instrument, PAPER)
+def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decimal, fee: Decimal, ticket: Ticket) -> Position:
+    alert = case.alert
     if case.position is not None:
         grown, _ = apply_fill(case.position, side, quantity, price, fee, at=case.now)
         return replace(

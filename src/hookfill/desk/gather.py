@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.model import Account, Strategy, UserDefaults
+from hookfill.brokers.paper.costs import costs_from
 from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
 from hookfill.desk.model import STUDY_BARS, HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import study_timeframe
@@ -85,6 +86,7 @@ async def gather(
         studies=await _studies(connection, signals, strategies),
         horizon=horizon,
         abroad=abroad,
+        paper=costs_from(account.costs),
     )
 
 
@@ -108,6 +110,7 @@ def account_from(row: Mapping[str, Any]) -> Account:
         symbol_map=row["symbol_map"],
         starting_cash=row["starting_cash"],
         broker_equity=row["broker_equity"],
+        costs=row["costs"],
         defaults=NO_DEFAULTS if row["default_lot_size"] is None else UserDefaults(*(row[name] for name in UserDefaults.__slots__)),
     )
 

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
-from hookfill.brokers.paper.fill import exit_fill_price
+from hookfill.brokers.paper.fill import PaperModel, exit_fill_price
 from hookfill.desk.book import Book
 from hookfill.desk.flight import Abroad
 from hookfill.desk.model import NO_MOVES, Step
 from hookfill.desk.rows import Order
 from hookfill.desk.submit import send_due_exit
-from hookfill.desk.trade import PAPER, Price, Ticket, reduce
+from hookfill.desk.trade import Price, Ticket, reduce
 from hookfill.exits.evaluate import on_bar, on_price
 from hookfill.exits.model import BarOutcome, Exit
 from hookfill.market.instruments import instrument_for
@@ -49,17 +49,17 @@ def _step(book: Book, abroad: Abroad | None, held: list[Position], outcomes: lis
                 after, moves = sent.positions[0], moves + sent.moves
                 orders += sent.orders
         elif outcome.exit is not None:
-            account, after, order = _leave(roll_day(account, at), after, outcome.exit)
+            account, after, order = _leave(roll_day(account, at), after, outcome.exit, book.paper)
             orders.append(order)
         if after is not before:
             changed.append(after)
     return Step(account=account, positions=tuple(changed), orders=tuple(orders), moves=moves) if changed else None
 
 
-def _leave(account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:
+def _leave(account: Account, position: Position, due: Exit, model: PaperModel) -> tuple[Account, Position, Order]:
     instrument = instrument_for(position.symbol)
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    price = Price(exit_fill_price(side, due, instrument, PAPER), "candle", due.low, due.high)
+    price = Price(exit_fill_price(side, due, instrument, model), "candle", due.low, due.high)
     ticket = Ticket(
         client_order_id=f"{position.position_id.hex}-exit",
         signal_id=None,
@@ -70,4 +70,4 @@ def _leave(account: Account, position: Position, due: Exit) -> tuple[Account, Po
         at=due.at,
         stop_price=due.level,
     )
-    return reduce(account, position, abs(position.quantity), price, ticket)
+    return reduce(account, position, abs(position.quantity), price, ticket, model)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from hookfill.accounts.model import Account, Strategy
+from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.flight import Abroad, Moves
 from hookfill.desk.rows import Order
 from hookfill.market.model import Candle, Quote
@@ -23,6 +24,9 @@ STUDY_BARS = 300
 
 NO_MOVES = Moves()
 """Nothing happened at a broker."""
+
+USUAL_COSTS = PaperModel()
+"""Of an account that has set none of its own."""
 
 PositionKey = tuple[UUID, str]
 """Strategy and symbol: a strategy holds at most one position in a symbol."""
@@ -61,6 +65,7 @@ class Situation:
         horizon: prices up to here are taken into account (UTC).
         unusable: pending signals whose alert can be read but not acted on.
         abroad: what is on its way at the account's broker; None for an account that trades on paper.
+        paper: what trading on paper costs the account.
     """
 
     account: Account
@@ -77,6 +82,7 @@ class Situation:
     horizon: datetime
     unusable: tuple[UnusableSignal, ...] = ()
     abroad: Abroad | None = None
+    paper: PaperModel = USUAL_COSTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,11 @@ from hookfill.brokers.paper.fill import PaperModel, commission
 from hookfill.desk.rows import Fill, Order
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import ORDER
+from hookfill.kernel.money import ZERO
 from hookfill.market.instruments import instrument_for
-from hookfill.market.model import Instrument
 from hookfill.orders.model import Side
 from hookfill.positions.apply import apply_fill, cash_change
 from hookfill.positions.model import Position
-
-PAPER = PaperModel()
-"""What paper trading costs, until brokers bring models of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +63,23 @@ def pay(account: Account, fill: Fill) -> Account:
 
 
 def filled_order(
-    ticket: Ticket, position_id: UUID, side: Side, quantity: Decimal, price: Price, realized: Decimal, instrument: Instrument
+    ticket: Ticket,
+    position_id: UUID,
+    side: Side,
+    quantity: Decimal,
+    price: Price,
+    *,
+    multiplier: Decimal,
+    fee: Decimal,
+    realized: Decimal = ZERO,
 ) -> Order:
-    """An order with the one fill that completes it."""
+    """An order with the one fill that completes it.
+
+    Args:
+        multiplier: the position's: units per contract or lot, times the rate of exchange at which it was opened.
+        fee: the fill's commission, in account currency.
+        realized: what the fill realised, gross of commission, in account currency.
+    """
     fill = Fill(
         fill_id=derived_id(ticket.at, ticket.client_order_id, "fill", "1"),
         order_id=ticket.order_id,
@@ -77,8 +88,8 @@ def filled_order(
         side=side.value,
         quantity=quantity,
         price=price.value,
-        multiplier=instrument.multiplier,
-        commission=commission(quantity, instrument, PAPER),
+        multiplier=multiplier,
+        commission=fee,
         realized_pnl=realized,
         bar_low=price.low,
         bar_high=price.high,
@@ -105,12 +116,13 @@ def filled_order(
 
 
 def reduce(
-    account: Account, position: Position, quantity: Decimal, price: Price, ticket: Ticket
+    account: Account, position: Position, quantity: Decimal, price: Price, ticket: Ticket, model: PaperModel
 ) -> tuple[Account, Position, Order]:
-    """Leave a position, wholly or in part."""
-    instrument = instrument_for(position.symbol)
+    """Leave a position, wholly or in part, at what ``model`` lets it cost."""
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    fee = commission(quantity, instrument, PAPER)
+    fee = commission(quantity, instrument_for(position.symbol), model)
     after, realized = apply_fill(position, side, quantity, price.value, fee, at=ticket.at, exit_reason=ticket.exit_reason)
-    order = filled_order(ticket, position.position_id, side, quantity, price, realized, instrument)
+    order = filled_order(
+        ticket, position.position_id, side, quantity, price, multiplier=position.multiplier, fee=fee, realized=realized
+    )
     return pay(account, order.fills[0]), after, order

@@ -1,6 +1,7 @@
 """The paper broker's prices: what a fill costs, without a market to ask.
 
-The rules, the same for live, replay and tests: a market order fills at the fresh quote worsened by slippage; a stop fills at its
+The rules, the same for live, replay and tests: a market order fills at the fresh quote worsened by slippage (an option's by a part
+of its spread); a stop fills at its
 level or worse, at the open when the market gapped through it, and with slippage like any market order; a limit fills at its price,
 or at the open when that is better; a price that came from a bar lies within that bar's low and high. No rule favours the trader.
 """
@@ -18,6 +19,18 @@ from hookfill.orders.model import Side
 from hookfill.orders.ticks import to_tick
 
 TEN_THOUSAND = Decimal(10_000)
+_HUNDRED = Decimal(100)
+
+
+OPTION_COMMISSION = Decimal("0.65")
+"""Per contract: what US brokers usually ask."""
+OPTION_HALF_SPREAD = Decimal("0.01")
+"""Half of an option's spread as a share of its price, where no bid and ask are known (a model's chain has the same)."""
+_ONE = Decimal(1)
+
+
+def _usual_commission() -> dict[InstrumentKind, Decimal]:
+    return {InstrumentKind.OPTION: OPTION_COMMISSION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +40,29 @@ class PaperModel:
     Attributes:
         slippage_bps: basis points by which a market or stop order fills worse than the price it met; 0 to below 10,000.
         commission: per share, coin, contract or lot, in account currency; a kind that is not named costs nothing.
+        option_spread_fraction: the share of its spread by which a market or stop order in an option fills worse; 0 to 1.
+        volume_cap_pct: the share of a bar's volume, in percent, that entries may take; None: all that is asked fills at once.
     """
 
     slippage_bps: Decimal = Decimal(1)
-    commission: Mapping[InstrumentKind, Decimal] = field(default_factory=dict)
+    commission: Mapping[InstrumentKind, Decimal] = field(default_factory=_usual_commission)
+    option_spread_fraction: Decimal = Decimal("0.25")
+    volume_cap_pct: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Refuse a model that would pay the trader or give things away.
 
         Raises:
-            ConfigurationError: slippage or a commission is out of bounds.
+            ConfigurationError: slippage, a commission, the share of the spread or of the volume is out of bounds.
         """
         if not ZERO <= self.slippage_bps < TEN_THOUSAND:
             raise ConfigurationError(f"slippage_bps must be from 0 to below 10000; it is {self.slippage_bps:f}.")
         if any(rate < ZERO for rate in self.commission.values()):
             raise ConfigurationError("A commission must not be negative.")
+        if not ZERO <= self.option_spread_fraction <= _ONE:
+            raise ConfigurationError(f"option_spread_fraction must be from 0 to 1; it is {self.option_spread_fraction:f}.")
+        if self.volume_cap_pct is not None and not ZERO < self.volume_cap_pct <= _HUNDRED:
+            raise ConfigurationError(f"volume_cap_pct must be above 0 and at most 100; it is {self.volume_cap_pct:f}.")
 
 
 class Bar(Protocol):
@@ -137,13 +158,20 @@ def _worsened(
     high: Decimal | None,
     beside: Decimal,
 ) -> Decimal:
-    slipped = price * (TEN_THOUSAND + side.sign * model.slippage_bps) / TEN_THOUSAND
+    slipped = price + side.sign * price * _slippage(instrument, model)
     filled = to_tick(slipped, instrument, up=side is Side.BUY, beside=beside)
     if low is not None:
         filled = max(filled, low)
     if high is not None:
         filled = min(filled, high)
     return filled
+
+
+def _slippage(instrument: Instrument, model: PaperModel) -> Decimal:
+    """By which share of its price an order fills worse."""
+    if instrument.kind is InstrumentKind.OPTION:
+        return 2 * OPTION_HALF_SPREAD * model.option_spread_fraction
+    return model.slippage_bps / TEN_THOUSAND
 
 
 def _check_reached(level: Decimal, furthest: Decimal, direction: int) -> None:
