@@ -35,6 +35,7 @@ ALERTS = st.builds(
     dedupe_id=st.none() | TEXTS,
     comment=st.none() | TEXTS,
     option=st.none() | OPTIONS,
+    order_price=st.none() | POSITIVE,
 )
 
 
@@ -42,8 +43,10 @@ ALERTS = st.builds(
 def test_all_that_is_set_is_written_as_json(alert: Alert) -> None:
     document = alert_to_json(alert)
     assert json.loads(json.dumps(document)) == document
-    assert set(document) == {name.name for name in fields(alert) if getattr(alert, name.name) is not None}
-    for name in ("quantity", "price", "stop_loss", "take_profit", "target"):
+    waiting = {"order_type", "time_in_force"} if alert.waits else set()
+    kept = {name.name for name in fields(alert) if getattr(alert, name.name) is not None} - {"order_type", "time_in_force"}
+    assert set(document) == kept | waiting
+    for name in ("quantity", "price", "stop_loss", "take_profit", "target", "order_price"):
         assert name not in document or Decimal(document[name]) == getattr(alert, name)
     for name in ("fired_at", "bar_at"):
         assert name not in document or datetime.fromisoformat(document[name]) == getattr(alert, name)

@@ -14,7 +14,7 @@ from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, Refused, check_entry, only_leaves, risk_entry, ticket_of
+from hookfill.desk.case import Case, Refused, check_entry, only_leaves, reason_to_leave, risk_entry, ticket_of
 from hookfill.desk.currency import in_account_currency, lots_of
 from hookfill.desk.model import STUDY_BARS, NewHalt, Situation, Step, Verdict
 from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
@@ -25,7 +25,6 @@ from hookfill.desk.submit import new_position_id, send_entry, send_exit
 from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
 from hookfill.engines.model import Filters, MarketView
 from hookfill.engines.registry import engine
-from hookfill.exits.model import ExitReason
 from hookfill.exits.rules import initial_levels, rules_to_json
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import SIGNAL
@@ -73,7 +72,7 @@ def _prepare(
     strategy = situation.strategies.get(signal.strategy_id)
     if strategy is None or rules is None:
         raise Refused("discarded", Reason.STRATEGY_MISSING)
-    if not strategy.is_enabled:
+    if not strategy.is_enabled and not signal.is_by_operator:
         raise Refused("discarded", Reason.STRATEGY_DISABLED, strategy.name)
     timeline = account.timeline_at
     if signal.source == "import" and timeline is not None and signal.as_of < timeline:
@@ -107,6 +106,8 @@ def _judge(case: Case) -> None:
     _pass_gates(case)
     if case.alert.option is not None:
         raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, case.alert.option.right)
+    if case.alert.waits:
+        raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, case.alert.order_type)
     _pass_engine(case)
     if case.plan.refusal is not None:
         raise Refused("rejected", case.plan.refusal, case.plan.detail)
@@ -151,6 +152,8 @@ def _note_refused_entry(case: Case, reason: Reason, detail: str) -> None:
 
 
 def _pass_engine(case: Case) -> None:
+    if case.signal.is_by_operator:
+        return
     candles = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
     closed = candles[: bisect_right(candles, case.now, key=lambda bar: bar.closes_at)][-STUDY_BARS:]
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
@@ -175,7 +178,7 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
         return
     quote = _exit_quote(case, case.position)
     price = Price(market_fill_price(leg.side, quote, case.instrument, case.book.paper), quote.source, quote.low, quote.high)
-    ticket = ticket_of(case, number, "exit", ExitReason.SIGNAL.value)
+    ticket = ticket_of(case, number, "exit", reason_to_leave(case))
     case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket, case.book.paper)
     _keep(case, after, order, quote)
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NUMBER_INVALID = "number_invalid"
     TIME_INVALID = "time_invalid"
     PLACEHOLDER_UNFILLED = "placeholder_unfilled"
+    ORDER_TYPE_UNSUPPORTED = "order_type_unsupported"
     # Indicator telemetry that can be read but not used.
     TRADE_ID_MISSING = "trade_id_missing"
     TRADE_ID_INVALID = "trade_id_invalid"
@@ -51,6 +52,10 @@ class Reason(StrEnum):
     ENGINE_VOLATILITY = "engine_volatility"
     ENGINE_CONFLUENCE = "engine_confluence"
     CANDLES_MISSING = "candles_missing"
+    COUNCIL_BLOCKED = "council_blocked"
+    COUNCIL_NEUTRAL = "council_neutral"
+    COUNCIL_DISAGREES = "council_disagrees"
+    COUNCIL_UNSURE = "council_unsure"
     # Risk checks.
     MARKET_CLOSED = "market_closed"
     OUTSIDE_TRADING_WINDOW = "outside_trading_window"
@@ -78,6 +83,8 @@ class Reason(StrEnum):
     # Brokers.
     JOB_EXPIRED = "job_expired"
     JOB_CANCELLED = "job_cancelled"
+    ORDER_EXPIRED = "order_expired"
+    ORDER_CANCELLED = "order_cancelled"
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNSUPPORTED = "broker_unsupported"
     # Exports.
@@ -128,6 +135,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.PLACEHOLDER_UNFILLED: Meaning(
         "A TradingView placeholder was not filled in.", "Placeholders work in the Message box, not inside Pine's alert()."
     ),
+    Reason.ORDER_TYPE_UNSUPPORTED: Meaning(
+        "This kind of order is not taken here.", "Send a market order, or a limit or stop entry at a paper account."
+    ),
     Reason.TRADE_ID_MISSING: Meaning("The telemetry names no trade.", "Add trade_id, or signal_id, as text."),
     Reason.TRADE_ID_INVALID: Meaning("The trade's id is too long.", "Use at most 100 characters."),
     Reason.EVENT_TYPE_MISSING: Meaning("The telemetry does not say what happened.", "Add event_type, such as ENTRY."),
@@ -156,6 +166,14 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CANDLES_MISSING: Meaning(
         "The engine's filters need more candles than are stored.", "Push or import candles for the symbol."
     ),
+    Reason.COUNCIL_BLOCKED: Meaning("An agent of the council forbids the trade.", "See the opinions in the signal's story."),
+    Reason.COUNCIL_NEUTRAL: Meaning(
+        "The council leans to neither side.", "See the opinions in the signal's story; more specialists can be enabled."
+    ),
+    Reason.COUNCIL_DISAGREES: Meaning("The council leans to the other side.", "See the opinions in the signal's story."),
+    Reason.COUNCIL_UNSURE: Meaning(
+        "The council agrees, but with too little confidence.", "See the opinions in the signal's story."
+    ),
     Reason.MARKET_CLOSED: Meaning("The instrument's market is closed.", "Wait for the open, or allow extended hours."),
     Reason.OUTSIDE_TRADING_WINDOW: Meaning(
         "The strategy does not enter at this time.", "Wait for its next trading window, or change its windows."
@@ -177,7 +195,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.MAX_EXPOSURE_EXCEEDED: Meaning("The capital at risk would exceed the limit.", "Ask for less or raise the limit."),
     Reason.INSUFFICIENT_BUYING_POWER: Meaning("The account can't pay for the order.", "Ask for less or add cash."),
     Reason.CURRENCY_UNSUPPORTED: Meaning(
-        "The instrument is quoted in another currency than the account's.", "Trade it in an account of that currency."
+        "No rate is known between the instrument's currency and the account's.", "Push candles of a pair of the two currencies."
     ),
     Reason.OPTION_CHAIN_MISSING: Meaning(
         "The alert asks for an option and there is no option chain.", "Send long or short instead."
@@ -202,6 +220,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "The order was not begun in time.", "See that the account's agent is online and its terminal connected."
     ),
     Reason.JOB_CANCELLED: Meaning("The order was cancelled before it was begun.", "Send the alert again if you still want it."),
+    Reason.ORDER_EXPIRED: Meaning(
+        "The market did not reach the order's price in time.", "Send it with time_in_force gtc to let it wait for longer."
+    ),
+    Reason.ORDER_CANCELLED: Meaning("The order was cancelled before it was filled.", "Send the alert again if you still want it."),
     Reason.BROKER_REJECTED: Meaning("The broker did not fill the order.", "See the broker's answer and the terminal's journal."),
     Reason.BROKER_UNSUPPORTED: Meaning(
         "Orders can't be sent to this kind of account yet.", "Use a paper or a MetaTrader account for the strategy."

@@ -22,6 +22,8 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
     for name in _TIMES:
         if (moment := getattr(alert, name)) is not None:
             document[name] = moment.isoformat()
+    if alert.order_price is not None:
+        document |= {"order_type": alert.order_type, "order_price": plain(alert.order_price), "time_in_force": alert.time_in_force}
     if alert.option is not None:
         document["option"] = _option_to_json(alert.option)
     return document

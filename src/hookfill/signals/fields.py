@@ -69,6 +69,7 @@ _LONGEST_LAG_SECONDS = 10_000_000
 class Found:
     """What an alert holds, by field. ``distance`` names a stop or target that can't be taken as one price."""
 
+    payload: Mapping[str, object]
     values: dict[str, object] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
     actions: list[object] = field(default_factory=list)
@@ -76,20 +77,33 @@ class Found:
     distance: str | None = None
 
 
-def collect(payload: Mapping[str, object]) -> Found:
+Table = Mapping[str, tuple[str, int]]
+"""Key to its field and its place among the keys of that field."""
+
+
+def table_of(keys: Mapping[str, str]) -> Table:
+    """A table of other fields and their keys, in which the fields that are not named stay what they are for ``collect``."""
+    table: dict[str, tuple[str, int]] = {}
+    for name, words in {**_KEYS, **keys}.items():
+        for rank, key in enumerate(words.split()):
+            table[key] = table[squash(key)] = (name, rank)
+    return table
+
+
+def collect(payload: Mapping[str, object], table: Table = _RANKS) -> Found:
     """Sort an alert's members into fields; null and empty text count as not sent."""
-    found = Found()
-    _collect(payload, found, 0)
+    found = Found(payload)
+    _collect(payload, found, 0, table)
     return found
 
 
-def _collect(payload: Mapping[str, object], found: Found, offset: int) -> None:
+def _collect(payload: Mapping[str, object], found: Found, offset: int, table: Table) -> None:
     values, ranks = found.values, found.ranks
     for key, value in payload.items():
         if value is None or value == "":
             continue
-        known = _RANKS.get(key) or _RANKS.get(squash(key))
-        if type(value) is dict and _enter(key, value, found, offset):
+        known = table.get(key) or table.get(squash(key))
+        if type(value) is dict and _enter(key, value, found, offset, table):
             continue
         if known is None:
             _note_distance(key, value, found)
@@ -104,7 +118,7 @@ def _collect(payload: Mapping[str, object], found: Found, offset: int) -> None:
             ranks[name] = rank + offset
 
 
-def _enter(key: str, inner: Mapping[str, object], found: Found, offset: int) -> bool:
+def _enter(key: str, inner: Mapping[str, object], found: Found, offset: int, table: Table) -> bool:
     """Read an object's members, if it is one that holds fields of the alert."""
     if offset:
         return False
@@ -114,7 +128,7 @@ def _enter(key: str, inner: Mapping[str, object], found: Found, offset: int) -> 
         inner = {_BAR_KEYS[member]: value for member, value in inner.items() if member in _BAR_KEYS}
     elif name not in _ENVELOPES:
         return False
-    _collect(inner, found, _NESTED_RANK)
+    _collect(inner, found, _NESTED_RANK, table)
     return True
 
 

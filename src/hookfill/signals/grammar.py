@@ -29,13 +29,13 @@ from hookfill.signals.fields import (
 from hookfill.signals.model import Action, Alert, Malformed, OptionAsk, Unusable
 from hookfill.signals.targets import Position, Source, Wish, resolve
 from hookfill.signals.text import fields_from_text
+from hookfill.signals.waiting import DAY, MARKET, read_waiting
 
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n\v\f"
 _PLACEHOLDER = re.compile(rb"\{\{[a-z]")
 _LONGEST_ID = 200
 _PLAIN_UNITS = frozenset({"base", "fixedquantity", "fixed", "contracts", "shares", "lots", "units", "quantity", "qty"})
-_RESTING = frozenset({"limit", "lmt", "limitorder", "stop", "stoporder", "stoplimit", "stopmarket", "sl", "slm", "trailingstop"})
 _SIDES = {
     "long": 1, "buy": 1, "bullish": 1, "bull": 1,
     "flat": 0, "none": 0, "neutral": 0,
@@ -150,9 +150,10 @@ def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
     fired_at, bar_at, max_lag_seconds = _read_times(values)
     leaves = wish.action is Action.CLOSE or wish.target_side == 0
     # A stop or an order type beside an exit means nothing, and an unusable one must not hold the exit up.
-    if not leaves:
-        _check_order_type(found)
-    stop_loss, take_profit = (None, None) if leaves else _read_levels(found)
+    waiting = None if leaves else read_waiting(found)
+    if waiting is not None:
+        values = waiting.found.values
+    stop_loss, take_profit = (None, None) if leaves else _read_levels(found.distance, values)
     get = values.get
     return Alert(
         symbol=symbol,
@@ -172,6 +173,9 @@ def build_alert(symbol: str, verb: Verb | None, found: Found) -> Alert:
         dedupe_id=None if (raw := get("dedupe_id")) is None else _read_id(raw),
         comment=None if (raw := get("comment")) is None else read_text(raw, 500),
         option=_read_option(values, verb),
+        order_type=MARKET if waiting is None else waiting.order_type,
+        order_price=None if waiting is None else waiting.price,
+        time_in_force=DAY if waiting is None else waiting.time_in_force,
     )
 
 
@@ -198,19 +202,12 @@ def _read_times(values: Mapping[str, object]) -> tuple[datetime | None, datetime
     return (None if lag is None else bar_at), bar_at, max_lag_seconds
 
 
-def _check_order_type(found: Found) -> None:
-    """Refuse an entry that is to wait for a price: at the market it would be another trade than the one asked for."""
-    for value in (found.values.get("order_type"), *found.hints):
-        if isinstance(value, str) and squash(value) in _RESTING:
-            raise AlertRefused(Reason.ACTION_UNKNOWN, f"{value[:40]!a} orders are not taken; alerts trade at the market")
-
-
-def _read_levels(found: Found) -> tuple[Decimal | None, Decimal | None]:
+def _read_levels(distance: str | None, values: Mapping[str, object]) -> tuple[Decimal | None, Decimal | None]:
     """Stop loss and take profit of an entry; one that is given as a distance is refused, not dropped."""
-    if found.distance is not None:
+    if distance is not None:
         advice = "send one stop and one target as prices, for example sl_price=1.0716"
-        raise AlertRefused(Reason.NUMBER_INVALID, f"{found.distance[:40]} can't be taken as a price; {advice}")
-    stop, target = found.values.get("stop_loss"), found.values.get("take_profit")
+        raise AlertRefused(Reason.NUMBER_INVALID, f"{distance[:40]} can't be taken as a price; {advice}")
+    stop, target = values.get("stop_loss"), values.get("take_profit")
     return (
         None if stop is None else read_level(stop, "stop_loss", "stopprice"),
         None if target is None else read_level(target, "take_profit", "limitprice"),

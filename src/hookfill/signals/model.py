@@ -8,6 +8,9 @@ from uuid import UUID
 
 from hookfill.kernel.reasons import Reason
 
+OPERATOR_DOOR = "operator"
+"""Where the alerts come in that Hookfill itself makes when somebody asks to leave positions (`hookfill flatten`)."""
+
 
 class Action(StrEnum):
     """What the alert asks for."""
@@ -51,6 +54,8 @@ class Alert:
             own age (``max_lag_seconds``).
         bar_at: the bar ``time`` the alert carries, which is the bar's open; UTC.
         max_lag_seconds: the alert's own limit on its age.
+        order_type: ``market``, or ``limit`` or ``stop`` for an entry that waits for ``order_price``.
+        time_in_force: how long such an entry waits: ``day`` (to the close of the instrument's trading day) or ``gtc``.
         dedupe_id: the alert's own id: two alerts with the same id within the window are one.
     """
 
@@ -71,6 +76,14 @@ class Alert:
     dedupe_id: str | None = None
     comment: str | None = None
     option: OptionAsk | None = None
+    order_type: str = "market"
+    order_price: Decimal | None = None
+    time_in_force: str = "day"
+
+    @property
+    def waits(self) -> bool:
+        """Whether its entry waits for a price instead of trading at the market."""
+        return self.order_price is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,7 @@ class Signal:
     """A pending signal as the desk gathers it: an alert of one strategy in one account.
 
     ``as_of`` is the moment as of which everything about it is decided (UTC): when it was received, or its own time for history.
+    ``door`` is where its message came in.
     """
 
     account_id: UUID
@@ -106,3 +120,9 @@ class Signal:
     alert: Alert
     as_of: datetime
     attempts: int = 0
+    door: str = ""
+
+    @property
+    def is_by_operator(self) -> bool:
+        """Whether a person asked for it by hand: then no strategy and no engine has a say."""
+        return self.door == OPERATOR_DOOR

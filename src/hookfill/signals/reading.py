@@ -3,7 +3,7 @@
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.strict_json import StrictJsonError, loads
 from hookfill.signals.grammar import parse_alert
-from hookfill.signals.model import Alert, Unusable
+from hookfill.signals.model import OPERATOR_DOOR, Action, Alert, Unusable
 from hookfill.signals.signed import parse_signed
 
 SIGNED_DOOR = "signed"
@@ -18,8 +18,21 @@ def read_alert(door: str, body: bytes) -> Alert | Unusable:
     """
     if door == SIGNED_DOOR:
         return _read_signed(body)
+    if door == OPERATOR_DOOR:
+        return _read_operator(body)
     parsed = parse_alert(body)
     return parsed if isinstance(parsed, Alert | Unusable) else Unusable(parsed.reason, parsed.detail)
+
+
+def _read_operator(body: bytes) -> Alert | Unusable:
+    """What ``desk.control`` wrote: the position's symbol as it stands, which need not be one that alerts may name."""
+    try:
+        asked = loads(body)
+    except StrictJsonError as error:
+        return Unusable(Reason.JSON_INVALID, str(error))
+    if not isinstance(asked, dict) or asked.get("action") != Action.CLOSE or not isinstance(asked.get("symbol"), str):
+        return Unusable(Reason.PAYLOAD_INVALID, "an operator's message closes the position in a symbol")
+    return Alert(symbol=asked["symbol"], action=Action.CLOSE, comment=asked.get("comment"))
 
 
 def _read_signed(body: bytes) -> Alert | Unusable:

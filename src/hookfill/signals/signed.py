@@ -19,6 +19,7 @@ from hookfill.signals.fields import (
     read_text,
 )
 from hookfill.signals.model import Action, Alert, OptionAsk
+from hookfill.signals.waiting import DAY, MARKET, Waiting, read_waiting
 
 _LONGEST_SYMBOL = 20
 _LONGEST_TIMEFRAME = 16
@@ -49,6 +50,7 @@ def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
     form = _Form(payload)
     symbol = form.read("symbol", ("symbol", "ticker"), _symbol)
     verb = form.verb()
+    waiting = form.waiting()
     timeframe = form.read("timeframe", ("timeframe",), _timeframe)
     fired_at = form.read("timestamp", ("timestamp",), lambda value: read_moment(value, "timestamp"))
     quantity = form.read_optional("quantity", _positive_quantity)
@@ -69,6 +71,9 @@ def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
         timeframe=timeframe,
         fired_at=fired_at,
         option=option,
+        order_type=MARKET if waiting is None else waiting.order_type,
+        order_price=None if waiting is None else waiting.price,
+        time_in_force=DAY if waiting is None else waiting.time_in_force,
     )
 
 
@@ -122,6 +127,13 @@ class _Form:
         if verb is None or (verb.right is None and strike is None and expiration is None):
             return None
         return OptionAsk(verb.right or ("CALL" if verb.action is Action.BUY else "PUT"), strike, expiration)
+
+    def waiting(self) -> Waiting | None:
+        """The limit or stop order asked for, if any; None for one at the market. Beside it some members mean other things."""
+        waiting = self._try("order_type", read_waiting, self._found)
+        if waiting is not None:
+            self._found = waiting.found
+        return waiting
 
     def check_distance(self) -> None:
         """A stop or target that is given as a distance is refused, not dropped."""

@@ -1,6 +1,7 @@
 """Alerts in plain text and in form encoding, turned into the fields that JSON alerts have.
 
 - words: ``buy EURUSD 0.1 sl=1.07 tp=1.09``, ``EURUSD buy 0.1 @1.08``, ``close long EURUSD``
+- entries that wait: ``buy EURUSD 0.1 limit=1.0712``, ``buy limit EURUSD 0.1 @1.0712``, ``sell stop EURUSD 0.1 @1.065``
 - PineConnector: ``LicenseID,buy,EURUSD,vol_lots=0.1,sl_price=1.07`` (https://docs.pineconnector.com/syntax)
 - Autoview: ``e=oanda s=EURUSD b=long q=1``
 - form encoding: ``symbol=EURUSD&action=buy``
@@ -52,7 +53,12 @@ def fields_from_text(text: str) -> dict[str, object]:
     pairs, words = _tokens(text)
     if {"s", "b"} <= pairs.keys() or {"s", "c"} <= pairs.keys():
         return _from_autoview(pairs)
-    return _from_words(words) | pairs if words else _from_pairs(pairs)
+    return _with_limit(_from_words(words) | pairs if words else _from_pairs(pairs))
+
+
+def _with_limit(fields: dict[str, object]) -> dict[str, object]:
+    """``limit=1.0712`` makes it a limit order."""
+    return {"order_type": "limit"} | fields if "limit" in fields else fields
 
 
 def pineconnector_parts(text: str) -> list[str] | None:
@@ -179,6 +185,10 @@ def _symbol_from(rest: list[str], fields: dict[str, object]) -> dict[str, object
     if "action" not in fields:
         raise _unusable("it holds no action such as buy, sell or close")
     rest = [word for word in rest if squash(word) not in {"go", "enter", "position"}]
+    kinds = [word for word in rest if word.lower() in ("limit", "stop")]
+    if len(rest) == 2 and len(kinds) == 1:
+        rest.remove(kinds[0])
+        return _symbol_from(rest, fields) | {"order_type": kinds[0].lower()}
     if len(rest) > 1:
         raise _unusable(f"{rest[1][:40]!a} has no place in it")
     if rest and not looks_like_symbol(rest[0]) and "{{" not in rest[0]:
