@@ -67,13 +67,13 @@ def test_the_direction_of_an_alert(alert: Alert, expected: int) -> None:
     assert decision.reasons
 
 
-@pytest.mark.parametrize("name", ["direct", "rules"])
+@pytest.mark.parametrize("name", ["council", "direct", "rules"])
 def test_engines_go_by_name(name: str) -> None:
     assert engine(name)(signal(BUY), MarketView(None), Filters()).engine == name
 
 
 def test_an_unknown_engine_is_named_with_the_choice() -> None:
-    with pytest.raises(ConfigurationError, match="'oracle'; choose one of ab, direct, rules"):
+    with pytest.raises(ConfigurationError, match="'oracle'; choose one of ab, council, direct, rules"):
         engine("oracle")
 
 

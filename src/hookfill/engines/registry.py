@@ -1,12 +1,13 @@
 """The engines by name, as strategies name them."""
 
 from hookfill.engines import direct, rules
+from hookfill.engines.council import engine as council
 from hookfill.engines.model import Engine
 from hookfill.kernel.errors import ConfigurationError
 
 AB = "ab"
-"""The experiment between two engines. As long as engine A is the only one, all of its signals are variant A."""
-ENGINES: dict[str, Engine] = {direct.NAME: direct.decide, rules.NAME: rules.decide, AB: rules.decide}
+"""The experiment between the rules (variant A) and the council (variant B); here it stands for A."""
+ENGINES: dict[str, Engine] = {direct.NAME: direct.decide, rules.NAME: rules.decide, council.NAME: council.decide, AB: rules.decide}
 
 
 def engine(name: str) -> Engine:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hookfill.engines.compare import compare
 from hookfill.engines.direction import direction
 from hookfill.engines.model import Decision, Filters, MarketView
 from hookfill.kernel.errors import ConfigurationError
@@ -21,7 +22,6 @@ _NO_FILTERS = Filters()
 _SIDE_NAMES = {1: "long", -1: "short"}
 _KNOWN = ("trend", "min_atr_percent", "max_atr_percent", "min_confluence")
 _VOTE_COUNT = 5
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +115,15 @@ def votes(values: Indicators, price: float | None) -> dict[str, int | None]:
     The order of EMA 8 and 21, the price's side of EMA 48 and of EMA 200, the sign of the squeeze's momentum, and that momentum once
     more when the squeeze is released (while it is on, that vote is 0).
     """
-    momentum = _compare(values.momentum, 0.0, price)
+    momentum = compare(values.momentum, 0.0, price)
     released = None if values.squeeze_on is None else 0 if values.squeeze_on else momentum
     return {
-        "ema_order": _compare(values.ema_8, values.ema_21, price),
-        "ema_48_side": _compare(price, values.ema_48, price),
-        "ema_200_side": _compare(price, values.ema_200, price),
+        "ema_order": compare(values.ema_8, values.ema_21, price),
+        "ema_48_side": compare(price, values.ema_48, price),
+        "ema_200_side": compare(price, values.ema_200, price),
         "momentum": momentum,
         "squeeze_released": released,
     }
-
-
-def _compare(one: float | None, other: float | None, price: float | None) -> int | None:
-    """1 if ``one`` is larger, -1 if smaller, None if either is unknown; 0 if they differ by no more than rounding at that price.
-
-    Averages of an unmoving price differ in their last bits; that is no opinion.
-    """
-    if one is None or other is None or price is None:
-        return None
-    difference = one - other
-    return 0 if abs(difference) <= _ROUNDING * price else (difference > 0) - (difference < 0)
 
 
 def _bias(view: _View) -> int:
@@ -160,7 +149,7 @@ def _verdicts(view: _View, filters: Filters) -> list[_Verdict]:
 def _trend(view: _View) -> _Verdict:
     """Long: EMA 8 > EMA 21 and price >= EMA 21. Short: the mirror image."""
     fast, slow, price = view.values.ema_8, view.values.ema_21, view.price
-    order, place = _compare(fast, slow, price), _compare(price, slow, price)
+    order, place = compare(fast, slow, price), compare(price, slow, price)
     if order is None or place is None:
         return _Verdict(Reason.CANDLES_MISSING, "Trend: EMA 21 needs 21 candles.")
     agrees = order == view.side and place != -view.side
