@@ -90,7 +90,7 @@ PLANS: list[tuple[str, tuple[Any, ...], str | None, int, int]] = [
     ("pending_signals", (BUSY, 5), "signals_pending", 5, 12),
     ("pending_signals", (UUID(int=3), 1_000), "signals_pending", 0, 1),
     ("open_positions", (BUSY,), None, 1, 21),
-    ("halts_in_force", (BUSY,), "halts_in_force", 0, 2),
+    ("halts_in_force", (BUSY, BUSY), "halts_in_force", 0, 2),
     ("recent_entries", (BUSY, at(5), at(6)), "orders_entries", 0, 2),
     ("recent_entries", (QUIET, at(5), at(6)), "orders_entries", 6, 6),
     ("quotes_of", (["SYM1", "SYM2", "NONE"],), "quotes_pkey", 2, 3),

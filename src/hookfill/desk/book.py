@@ -22,6 +22,7 @@ from hookfill.market.instruments import instrument_for
 from hookfill.positions.apply import market_value
 from hookfill.positions.model import Position
 from hookfill.risk.committed import committed_capital
+from hookfill.risk.halts import concerns, stops_exits
 from hookfill.risk.model import Halt
 
 
@@ -99,10 +100,12 @@ class Book:
         return tuple(
             row.halt
             for row in self.halts
-            if row.halt.scope in ("global", "account")
-            or (row.halt.scope == "strategy" and row.strategy_id == strategy_id)
-            or (row.halt.scope == "symbol" and row.symbol == symbol)
+            if concerns(row.halt, strategy_id, symbol, halted_strategy=row.strategy_id, halted_symbol=row.symbol)
         )
+
+    def may_leave(self, position: Position) -> bool:
+        """Whether no full halt holds the position's exits back."""
+        return not self.halts or not stops_exits(self.halts_for(position.strategy_id, position.symbol))
 
     def exit_rules(self, position: Position) -> ExitRules:
         """A position's exit rules, read once."""

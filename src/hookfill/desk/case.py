@@ -13,6 +13,7 @@ from hookfill.desk.model import NO_MOVES, Situation
 from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trade import Ticket
+from hookfill.exits.model import ExitReason
 from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason
 from hookfill.market.calendar import is_open
@@ -96,6 +97,11 @@ def ticket_of(case: Case, number: int, purpose: str, exit_reason: str | None) ->
         exit_reason=exit_reason,
         at=case.now,
     )
+
+
+def reason_to_leave(case: Case) -> str:
+    """Why the signal's exits are made."""
+    return (ExitReason.FLATTEN if case.signal.is_by_operator else ExitReason.SIGNAL).value
 
 
 def check_entry(case: Case, quantity: Decimal) -> None:

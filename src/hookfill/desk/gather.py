@@ -71,6 +71,7 @@ async def gather(
     signals = _up_to(found.signals, horizon)
     flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
     strategies = await _strategies(connection, account_id, {signal.strategy_id for signal in signals} | flying)
+    strategies |= _stand_ins(signals, strategies)
     return Situation(
         account=account,
         limits=limits_from(account.limits),
@@ -78,7 +79,7 @@ async def gather(
         signals=signals,
         unusable=found.unusable,
         positions=positions,
-        halts=await _halts(connection, account_id) if signals else (),
+        halts=await _halts(connection, account_id, account_row["user_id"]),
         entry_times=await _entry_times(connection, account_id, signals),
         quotes=quotes,
         bars=bars,
@@ -140,6 +141,7 @@ def _signal(account_id: UUID, row: Mapping[str, Any], alert: Alert) -> Signal:
         alert=alert,
         as_of=row["as_of"],
         attempts=row["attempts"],
+        door=row["door"],
     )
 
 
@@ -176,14 +178,21 @@ async def _strategies(connection: asyncpg.Connection, account_id: UUID, strategy
     return {row["strategy_id"]: _strategy(account_id, row) for row in rows}
 
 
+def _stand_ins(signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]) -> dict[UUID, Strategy]:
+    """For deleted strategies whose positions somebody asks to leave."""
+    orphaned = [signal for signal in signals if signal.is_by_operator and signal.strategy_id not in strategies]
+    return {one.strategy_id: Strategy(one.account_id, one.strategy_id, "a deleted strategy", "direct") for one in orphaned}
+
+
 def _strategy(account_id: UUID, row: Mapping[str, Any]) -> Strategy:
     values = dict(row)
     pairs = values.pop("allowed_pairs")
     return Strategy(account_id=account_id, allowed_pairs=None if pairs is None else tuple(pairs), **values)
 
 
-async def _halts(connection: asyncpg.Connection, account_id: UUID) -> tuple[HaltRow, ...]:
-    rows = await connection.fetch(SQL.halts_in_force.sql, account_id)
+async def _halts(connection: asyncpg.Connection, account_id: UUID, user_id: UUID) -> tuple[HaltRow, ...]:
+    """Read under the account's lock: what has been put in force before this transaction got it is seen."""
+    rows = await connection.fetch(SQL.halts_in_force.sql, account_id, user_id)
     return tuple(HaltRow(Halt(row["scope"], row["reduce_only"], row["reason"]), row["strategy_id"], row["symbol"]) for row in rows)
 
 

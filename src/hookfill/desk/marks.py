@@ -42,14 +42,16 @@ def _step(book: Book, abroad: Abroad | None, held: list[Position], outcomes: lis
     orders: list[Order] = []
     moves = NO_MOVES
     for before, outcome in zip(held, outcomes, strict=True):
-        after = outcome.position
-        if outcome.exit is not None and abroad is not None:
-            sent = send_due_exit(book, abroad, after, outcome.exit)
+        after, due = outcome.position, outcome.exit
+        if due is None or not book.may_leave(after):  # after a full halt, the next price decides anew
+            pass
+        elif abroad is not None:
+            sent = send_due_exit(book, abroad, after, due)
             if sent is not None:
                 after, moves = sent.positions[0], moves + sent.moves
                 orders += sent.orders
-        elif outcome.exit is not None:
-            account, after, order = _leave(roll_day(account, at), after, outcome.exit, book.paper)
+        else:
+            account, after, order = _leave(roll_day(account, at), after, due, book.paper)
             orders.append(order)
         if after is not before:
             changed.append(after)

@@ -37,7 +37,8 @@ FROM strategies WHERE account_id = :account_id::uuid AND strategy_id = ANY (:str
 -- name: halts_in_force
 SELECT scope, reduce_only, reason, strategy_id, symbol
 FROM halts
-WHERE account_id IN (:account_id::uuid, '00000000-0000-0000-0000-000000000000') AND lifted_at IS NULL;
+WHERE account_id IN (:account_id::uuid, '00000000-0000-0000-0000-000000000000') AND lifted_at IS NULL
+  AND (user_id IS NULL OR user_id = :user_id::uuid);
 
 -- name: recent_entries
 SELECT strategy_id, as_of FROM orders

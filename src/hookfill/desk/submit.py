@@ -9,14 +9,14 @@ from hookfill.accounts.model import Account, UserDefaults
 from hookfill.brokers.mt5.instruct import Instruction, close_job, protect, trade_job, with_defaults
 from hookfill.brokers.mt5.model import ENTRY_LIFE, EXIT_LIFE, NewJob
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, Refused, check_entry, ticket_of
+from hookfill.desk.case import Case, Refused, check_entry, reason_to_leave, ticket_of
 from hookfill.desk.flight import Abroad, Flight, Moves
 from hookfill.desk.model import Step
 from hookfill.desk.price import is_fresh
 from hookfill.desk.rows import Order
 from hookfill.desk.sizing import size_of
 from hookfill.desk.trade import Ticket
-from hookfill.exits.model import Exit, ExitReason
+from hookfill.exits.model import Exit
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import ORDER, POSITION
 from hookfill.kernel.money import ZERO
@@ -37,7 +37,7 @@ def send_exit(case: Case, leg: Leg, number: int, quantity: Decimal) -> None:
     """
     position = case.position
     assert position is not None
-    ticket = ticket_of(case, number, "exit", ExitReason.SIGNAL.value)
+    ticket = ticket_of(case, number, "exit", reason_to_leave(case))
     order = _submitted(ticket, position.position_id, leg.side, quantity)
     job = _close(case.account, order, _begin_until(case, EXIT_LIFE))
     _keep(case, order, job)
