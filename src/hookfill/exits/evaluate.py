@@ -8,7 +8,9 @@ The order of prices inside a bar is unknown, so the rules are fixed and never fa
 - Levels in force at the bar's start decide. Of the stop and the trailing stop the tighter one is in force. If a stop and the target
   lie in one bar, the stop counts.
 - The bar's high and low move the trailing stop and the break-even stop for the next bar, never for the same.
-- A position older than its longest hold is left at the close, unless a level was hit in that bar.
+- Partial targets that a bar reaches are taken in order; a stop in the same bar comes before all of them.
+- A position whose time is up (``timing``) or that is older than its longest hold is left at the close, unless a level was hit in
+  that bar.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from decimal import Decimal
 
 from hookfill.exits.model import BarOutcome, Exit, ExitReason, ExitRules
 from hookfill.kernel.errors import LedgerError
-from hookfill.kernel.money import ZERO
+from hookfill.kernel.money import ZERO, floor_to_step
 from hookfill.market.model import Candle, Instrument
 from hookfill.orders.ticks import to_tick
 from hookfill.positions.model import Position
@@ -76,24 +78,66 @@ def _judge(position: Position, seen: _Seen, rules: ExitRules, instrument: Instru
     # A trailing stop that needs no arming protects from the entry on: its first level stands before the first bar.
     ready = _raise_stops(position, rules, instrument)
     marked = replace(ready, mark=seen.close, marked_at=seen.at, marked_until=seen.at)
-    due = _exit_due(ready, seen, rules) if position.status == "open" else None
+    stopped = _stop_due(ready, seen) if position.status == "open" else None
+    if stopped is not None:
+        return BarOutcome(marked, stopped)
+    partial = _partial_due(ready, seen, instrument) if position.status == "open" and position.targets else ()
+    is_all_left = bool(partial) and partial[-1].quantity is None
+    due = partial[-1] if is_all_left else _exit_due(ready, seen, rules) if position.status == "open" else None
     if due is not None:
-        return BarOutcome(marked, due)
+        return BarOutcome(marked, due, partial[:-1] if is_all_left else partial)
     best = max(marked.best_price, seen.high) if marked.side > 0 else min(marked.best_price, seen.low)
-    return BarOutcome(_raise_stops(replace(marked, best_price=best), rules, instrument), None)
+    return BarOutcome(_raise_stops(replace(marked, best_price=best), rules, instrument), None, partial)
+
+
+def without(position: Position, number: int) -> Position:
+    """The position once its partial target of this number is taken: those before it, which were too small to take, go with it."""
+    return replace(position, targets=tuple(target for target in position.targets if target.number > number))
+
+
+def _stop_due(position: Position, seen: _Seen) -> Exit | None:
+    stop, reason = _stop_in_force(position)
+    if stop is None or not (seen.low <= stop if position.side > 0 else seen.high >= stop):
+        return None
+    return Exit(reason, stop, seen.open, seen.bar_low, seen.bar_high, seen.at)
+
+
+def _partial_due(position: Position, seen: _Seen, instrument: Instrument) -> tuple[Exit, ...]:
+    """The partial targets that are reached and large enough to take; one that takes all that is left has no quantity."""
+    due: list[Exit] = []
+    left, last = abs(position.quantity), position.target_price
+    for target in position.targets:
+        is_beyond = last is not None and position.side * (target.price - last) >= ZERO  # all is left at the target before it
+        if is_beyond or not _is_reached(target.price, seen, position.side):
+            break
+        takes_rest = target.percent == target.of
+        quantity = left if takes_rest else floor_to_step(left * target.percent / target.of, instrument.lot_step)
+        if quantity <= ZERO:
+            continue
+        left -= quantity
+        reason = ExitReason.TAKE_PROFIT if left == ZERO else ExitReason.PARTIAL_TARGET
+        asked = None if left == ZERO else quantity
+        due.append(Exit(reason, target.price, seen.open, seen.bar_low, seen.bar_high, seen.at, asked, target.number))
+        if left == ZERO:
+            break
+    return tuple(due)
+
+
+def _is_reached(target: Decimal, seen: _Seen, side: int) -> bool:
+    return seen.high >= target if side > 0 else seen.low <= target
 
 
 def _exit_due(position: Position, seen: _Seen, rules: ExitRules) -> Exit | None:
-    is_long = position.side > 0
-    stop, stop_reason = _stop_in_force(position)
-    if stop is not None and (seen.low <= stop if is_long else seen.high >= stop):
-        return Exit(stop_reason, stop, seen.open, seen.bar_low, seen.bar_high, seen.at)
+    """All that leaves the whole position but its stops."""
     target = position.target_price
-    if target is not None and (seen.high >= target if is_long else seen.low <= target):
+    if target is not None and _is_reached(target, seen, position.side):
         return Exit(ExitReason.TAKE_PROFIT, target, seen.open, seen.bar_low, seen.bar_high, seen.at)
+    reason = None
     if rules.max_hold_hours is not None and seen.at - position.opened_at >= _hours(rules.max_hold_hours):
-        return Exit(ExitReason.MAX_HOLD, None, seen.close, seen.bar_low, seen.bar_high, seen.at)
-    return None
+        reason = ExitReason.MAX_HOLD
+    if position.leave_at is not None and seen.at >= position.leave_at:
+        reason = ExitReason(position.leave_for or ExitReason.MAX_HOLD)
+    return None if reason is None else Exit(reason, None, seen.close, seen.bar_low, seen.bar_high, seen.at)
 
 
 def _stop_in_force(position: Position) -> tuple[Decimal | None, ExitReason]:

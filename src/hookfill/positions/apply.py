@@ -17,7 +17,7 @@ from hookfill.kernel.errors import LedgerError
 from hookfill.kernel.lifecycle import POSITION
 from hookfill.kernel.money import PRICE_STEP, ZERO, divide
 from hookfill.orders.model import Side
-from hookfill.positions.model import Position
+from hookfill.positions.model import Position, Target
 
 
 def open_position(
@@ -35,6 +35,7 @@ def open_position(
     target_price: Decimal | None = None,
     initial_risk: Decimal | None = None,
     exits: Mapping[str, Any] | None = None,
+    targets: tuple[Target, ...] = (),
 ) -> Position:
     """A position made by its first fill.
 
@@ -54,6 +55,7 @@ def open_position(
         target_price: the target in force, likewise.
         initial_risk: the price distance of one R, likewise.
         exits: the strategy's exit rules, JSON-ready.
+        targets: the partial targets, as ``exits.rules.initial_levels`` gives them.
 
     Raises:
         LedgerError: the fill is no usable one.
@@ -78,6 +80,7 @@ def open_position(
         target_price=target_price,
         initial_risk=initial_risk,
         exits=exits or {},
+        targets=targets,
     )
 
 
@@ -91,6 +94,7 @@ def apply_fill(
     at: datetime,
     exit_reason: str | None = None,
     is_new_entry: bool = True,
+    may_be_worthless: bool = False,
 ) -> tuple[Position, Decimal]:
     """The position after one more fill, and the profit that this fill realised (gross of commission, account currency).
 
@@ -106,11 +110,12 @@ def apply_fill(
         at: when it filled, UTC.
         exit_reason: why the position was left; kept when this fill closes it.
         is_new_entry: False for a further partial fill of an entry order that is counted already.
+        may_be_worthless: the price may be 0: an option that has ended.
 
     Raises:
         LedgerError: the fill is no usable one, would cross zero, or the position is closed.
     """
-    _check_fill(quantity, price, commission)
+    _check_fill(quantity, price, commission, least=ZERO if may_be_worthless else PRICE_STEP)
     if POSITION.is_terminal(position.status):
         raise LedgerError(
             f"Position {position.position_id} is closed and can't take another fill. This is a defect: please report it."
@@ -126,10 +131,10 @@ def apply_fill(
     return _shrink(paid, quantity, price, at, exit_reason)
 
 
-def _check_fill(quantity: Decimal, price: Decimal, commission: Decimal) -> None:
-    if quantity <= ZERO or price < PRICE_STEP or commission < ZERO:
+def _check_fill(quantity: Decimal, price: Decimal, commission: Decimal, *, least: Decimal = PRICE_STEP) -> None:
+    if quantity <= ZERO or price < least or commission < ZERO:
         raise LedgerError(
-            f"A fill needs a quantity above 0, a price of at least {PRICE_STEP:f} and a commission of at least 0; this one has "
+            f"A fill needs a quantity above 0, a price of at least {least:f} and a commission of at least 0; this one has "
             f"{quantity:f}, {price:f} and {commission:f}. Check the prices that came in for the symbol."
         )
 

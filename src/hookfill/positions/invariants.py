@@ -15,6 +15,9 @@ from hookfill.orders.model import Side
 from hookfill.positions.apply import cash_change
 from hookfill.positions.model import Position
 
+EXPIRY = "expiry"
+"""The source of the price at which an option that has ended is settled: the only one that may be 0."""
+
 
 class MadeFill(Protocol):
     """A fill that the fold made."""
@@ -57,6 +60,11 @@ class MadeFill(Protocol):
     @property
     def adjustment(self) -> Decimal:
         """What a broker's own figure for the realised profit adds, in account currency."""
+        ...
+
+    @property
+    def price_source(self) -> str:
+        """Where its price came from."""
         ...
 
     @property
@@ -146,7 +154,8 @@ def _check_order(order: MadeOrder) -> None:
 def _check_inside_bar(fill: MadeFill) -> None:
     too_low = fill.bar_low is not None and fill.price < fill.bar_low
     too_high = fill.bar_high is not None and fill.price > fill.bar_high
-    if too_low or too_high or fill.price <= ZERO:
+    is_worthless = fill.price == ZERO and fill.price_source == EXPIRY
+    if too_low or too_high or fill.price < ZERO or (fill.price == ZERO and not is_worthless):
         _broken(f"order {fill.order_id} filled at {fill.price:f}, outside its bar {fill.bar_low} to {fill.bar_high}")
 
 

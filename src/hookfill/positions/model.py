@@ -9,6 +9,23 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A partial target that is not taken yet: where the price reaches it, ``percent`` ÷ ``of`` of what is held is left.
+
+    Attributes:
+        number: its place among the strategy's partial targets, from 1.
+        price: where it is taken.
+        percent: its share of the whole position, in percent.
+        of: what of the whole position is left before it, in percent: 100 for the first. Where both are the same, it takes the rest.
+    """
+
+    number: int
+    price: Decimal
+    percent: Decimal
+    of: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """One strategy's position in one symbol.
 
@@ -25,6 +42,12 @@ class Position:
         best_price: the most favourable price seen since the entry (highest for long, lowest for short).
         trailing_stop: the trailing stop's level once armed.
         exits: the strategy's exit rules when the position was opened, JSON-ready; see ``exits.model``.
+        targets: the partial targets that are not taken yet, nearest first.
+        underlying: of an option the symbol whose price decides its own; None for all else.
+        terms: of an option what its price is made of, JSON-ready; see ``desk.options``.
+        leave_at: the moment from which on its time is up, ``leave_for`` which rule says so; None: no rule does.
+        due_at: when something happens to it even if no price comes: ``leave_at``, or an option's end; None: never, or it was
+            looked at already.
     """
 
     position_id: UUID
@@ -51,6 +74,17 @@ class Position:
     closed_at: datetime | None = None
     exit_reason: str | None = None
     exits: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    underlying: str | None = None
+    terms: Mapping[str, Any] | None = None
+    leave_at: datetime | None = None
+    leave_for: str | None = None
+    due_at: datetime | None = None
+
+    @property
+    def priced_by(self) -> str:
+        """The symbol whose prices mark it: its own, or its underlying's."""
+        return self.symbol if self.underlying is None else self.underlying
 
     @property
     def side(self) -> int:
