@@ -20,6 +20,18 @@ from hookfill.postgres.sql import load
 SQL = load(__package__, "strategies.sql")
 DEFAULT_OVERLAP_SECONDS = 86_400
 MOST_OVERLAP_SECONDS = 30 * 86_400
+_DELETIONS = (
+    "cancel_entries",
+    "delete_experiments",
+    "delete_shadow_positions",
+    "delete_shadow_trades",
+    "delete_decisions",
+    "delete_signals",
+    "delete_secrets",
+    "lift_its_halts",
+    "delete_strategy",
+)
+"""What is done to delete a strategy, in order."""
 CHANGEABLE = ("name", "engine", "is_enabled", "risk_override_pct", "allowed_pairs")
 
 
@@ -169,7 +181,7 @@ async def delete(connection: asyncpg.Connection, user_id: UUID, strategy_id: UUI
             return False
         if row["is_signed_door"]:
             raise InUse("This is the strategy behind POST /webhook, which can't be without one: switch it off (is_enabled: false).")
-        for name in ("cancel_entries", "delete_decisions", "delete_signals", "delete_secrets", "lift_its_halts", "delete_strategy"):
+        for name in _DELETIONS:
             await connection.execute(getattr(SQL, name).sql, account_id, strategy_id)
         await connection.execute(store.SQL.announce_secrets.sql)
     return True

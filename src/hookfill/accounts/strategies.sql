@@ -55,6 +55,15 @@ WHERE jobs.account_id = :account_id::uuid AND jobs.status = 'pending' AND jobs.a
   AND orders.account_id = jobs.account_id AND orders.order_id = jobs.order_id
   AND orders.strategy_id = :strategy_id::uuid AND orders.purpose = 'entry';
 
+-- name: delete_experiments!
+DELETE FROM experiments WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
+
+-- name: delete_shadow_positions!
+DELETE FROM shadow_positions WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
+
+-- name: delete_shadow_trades!
+DELETE FROM shadow_trades WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
+
 -- name: delete_decisions!
 DELETE FROM decisions
 USING signals

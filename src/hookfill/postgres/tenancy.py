@@ -46,6 +46,9 @@ TENANT_TABLES = frozenset(
         "export_ledgers",
         "confirmed_signals_ledger",
         "all_signals_ledger",
+        "experiments",
+        "shadow_positions",
+        "shadow_trades",
     }
 )
 """The tables whose rows belong to somebody: row-level security must be on and forced for each."""
