@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from hookfill.kernel.errors import HookfillError
@@ -72,6 +72,7 @@ def session_on_or_before(day: date) -> date:
     return _date_of(last_close(day))
 
 
+@lru_cache(maxsize=4096)
 def last_close(day: date) -> datetime:
     """When the last session that is not after ``day`` (a date in New York) closes: 16:00 New York time, or 13:00; UTC.
 
