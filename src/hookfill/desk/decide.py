@@ -4,7 +4,6 @@ The sequence is that of the house: what the alert means for the position → gat
 Whatever is looked at on the way goes into the trace, which the signal's story shows.
 """
 
-from bisect import bisect_right
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -16,14 +15,15 @@ from hookfill.desk import trace
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, only_leaves, reason_to_leave, risk_entry, ticket_of
 from hookfill.desk.currency import in_account_currency, lots_of
-from hookfill.desk.model import STUDY_BARS, NewHalt, Situation, Step, Verdict
-from hookfill.desk.price import quote_as_of, study_timeframe, tradable_quote
+from hookfill.desk.model import NewHalt, Situation, Step, Verdict
+from hookfill.desk.price import quote_as_of, tradable_quote
 from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.sizing import size_of
 from hookfill.desk.submit import new_position_id, send_entry, send_exit
 from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
-from hookfill.engines.model import Filters, MarketView
+from hookfill.desk.view import market_view, note_failures
+from hookfill.engines.model import Filters
 from hookfill.engines.registry import engine
 from hookfill.exits.rules import initial_levels, rules_to_json
 from hookfill.kernel.ids import derived_id
@@ -154,11 +154,10 @@ def _note_refused_entry(case: Case, reason: Reason, detail: str) -> None:
 def _pass_engine(case: Case) -> None:
     if case.signal.is_by_operator:
         return
-    candles = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
-    closed = candles[: bisect_right(candles, case.now, key=lambda bar: bar.closes_at)][-STUDY_BARS:]
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
-    decision = engine(case.strategy.engine)(case.signal, MarketView(case.quote, closed), filters)
+    decision = engine(case.strategy.engine)(case.signal, market_view(case), filters)
     case.trace["engine"] = trace.decision(decision)
+    note_failures(case, decision)
     if decision.approved:
         return
     reason, detail = decision.refusal or Reason.ENGINE_TREND, " ".join(decision.reasons)

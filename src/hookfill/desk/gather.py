@@ -12,8 +12,9 @@ import asyncpg
 from hookfill.accounts.model import Account, Strategy, UserDefaults
 from hookfill.brokers.paper.costs import costs_from
 from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
-from hookfill.desk.model import STUDY_BARS, HaltRow, Situation, UnusableSignal
+from hookfill.desk.model import HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import study_timeframe
+from hookfill.desk.view import bars_needed
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES, bar_close
 from hookfill.positions.model import Position
@@ -310,10 +311,13 @@ async def _studies(
 ) -> dict[tuple[str, str], tuple[Candle, ...]]:
     """Bars for the engines that look at bars, per symbol and timeframe, oldest first."""
     spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+    most = 0
     for signal in signals:
         strategy = strategies.get(signal.strategy_id)
-        if strategy is None or strategy.engine == "direct":
+        needed = 0 if strategy is None else bars_needed(strategy.engine)
+        if not needed:
             continue
+        most = max(most, needed)
         key = (signal.alert.symbol, study_timeframe(signal))
         first, last = spans.get(key, (signal.as_of, signal.as_of))
         spans[key] = (min(first, signal.as_of), max(last, signal.as_of))
@@ -321,7 +325,7 @@ async def _studies(
         return {}
     asked = [[symbol for symbol, _ in spans], [timeframe for _, timeframe in spans], [first for first, _ in spans.values()]]
     until = max(last for _, last in spans.values())
-    before = await connection.fetch(SQL.last_bars_before.sql, *asked, STUDY_BARS + 1)  # one of them may still be forming
+    before = await connection.fetch(SQL.last_bars_before.sql, *asked, most + 1)  # one of them may still be forming
     between = await connection.fetch(SQL.bars_between.sql, *asked, until, MOST_BARS)
     studies: dict[tuple[str, str], list[Candle]] = {key: [] for key in spans}
     for bar in sorted(map(_candle, (*before, *between)), key=lambda bar: bar.opened_at):

@@ -11,6 +11,7 @@ from hookfill.accounts.model import Account, Strategy
 from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.flight import Abroad, Moves
 from hookfill.desk.rows import Order
+from hookfill.engines.flags import NO_FLAGS, Flags
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.model import Position
 from hookfill.risk.model import Halt, Limits
@@ -65,6 +66,8 @@ class Situation:
         horizon: prices up to here are taken into account (UTC).
         unusable: pending signals whose alert can be read but not acted on.
         abroad: what is on its way at the account's broker; None for an account that trades on paper.
+        flags: as they are while deciding.
+        ab_split: percent of the signals of strategies with the engine ab that the council acts on.
         paper: what trading on paper costs the account.
     """
 
@@ -83,6 +86,8 @@ class Situation:
     unusable: tuple[UnusableSignal, ...] = ()
     abroad: Abroad | None = None
     paper: PaperModel = USUAL_COSTS
+    flags: Flags = NO_FLAGS
+    ab_split: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from hookfill.engines.model import Decision
+from hookfill.engines.model import Decision, Opinion
 from hookfill.exits.model import Levels
 from hookfill.kernel.money import plain
 from hookfill.market.model import Quote
@@ -46,14 +46,28 @@ def checks(assessment: Assessment) -> list[dict[str, Any]]:
 
 
 def decision(decided: Decision) -> dict[str, Any]:
-    """The engine's verdict with its reasons."""
-    return {
+    """The engine's verdict with its reasons; the council's with every opinion."""
+    told = {
         "engine": decided.engine,
         "approved": decided.approved,
         "bias": decided.bias,
         "confidence": decided.confidence,
         "reasons": list(decided.reasons),
         "figures": dict(decided.figures),
+    }
+    return {**told, "opinions": [opinion(one) for one in decided.opinions]} if decided.opinions else told
+
+
+def opinion(given: Opinion) -> dict[str, Any]:
+    """What one agent of the council thinks."""
+    return {
+        "agent": given.agent,
+        "kind": given.kind.value,
+        "bias": given.bias,
+        "confidence": given.confidence,
+        "reasons": list(given.reasons),
+        "block": given.block,
+        "error": given.error,
     }
 
 
