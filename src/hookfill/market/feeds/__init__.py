@@ -1,0 +1,1 @@
+"""Market data that is fetched: one port, what is stored behind it, and Alpaca behind it."""
