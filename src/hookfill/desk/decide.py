@@ -5,7 +5,6 @@ Whatever is looked at on the way goes into the trace, which the signal's story s
 """
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from hookfill.accounts.day import roll_day
@@ -16,6 +15,7 @@ from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, only_leaves, reason_to_leave, risk_entry, ticket_of
 from hookfill.desk.currency import in_account_currency, lots_of
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
+from hookfill.desk.opening import Filled, Opening, enter
 from hookfill.desk.price import quote_as_of, tradable_quote
 from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
@@ -25,7 +25,6 @@ from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
 from hookfill.desk.view import market_view, note_failures
 from hookfill.engines.model import Filters
 from hookfill.engines.registry import engine
-from hookfill.exits.rules import initial_levels, rules_to_json
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import SIGNAL
 from hookfill.kernel.money import ZERO
@@ -35,7 +34,6 @@ from hookfill.market.model import Quote
 from hookfill.orders.model import Leg, Side
 from hookfill.orders.plan import plan
 from hookfill.orders.size import size_exit
-from hookfill.positions.apply import apply_fill, open_position
 from hookfill.positions.model import Position
 from hookfill.risk.assess import Stage, assess_gates
 from hookfill.signals.model import Signal
@@ -207,42 +205,26 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
     ticket = ticket_of(case, number, "entry", None)
     fee = commission(quantity, case.instrument, case.book.paper)
-    after = _enter(case, case.quote, leg.side, quantity, fill, fee, ticket)
+    filled = Filled(quantity, fill, fee, case.now, case.quote.price, case.quote.at)
+    after = enter(case.position, opening_of(case, leg.side, ticket), filled)
     order = filled_order(ticket, after.position_id, leg.side, quantity, price, multiplier=after.multiplier, fee=fee)
     case.account = pay(case.account, order.fills[0])
     _keep(case, after, order, case.quote)
     case.entered = True
 
 
-def _enter(case: Case, quote: Quote, side: Side, quantity: Decimal, price: Decimal, fee: Decimal, ticket: Ticket) -> Position:
-    alert = case.alert
-    if case.position is not None:
-        grown, _ = apply_fill(case.position, side, quantity, price, fee, at=case.now)
-        return replace(
-            grown,
-            stop_price=alert.stop_loss if alert.stop_loss is not None else grown.stop_price,
-            target_price=alert.take_profit if alert.take_profit is not None else grown.target_price,
-        )
-    levels = initial_levels(
-        side, price, case.instrument, case.rules.exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit
-    )
-    opened = open_position(
+def opening_of(case: Case, side: Side, ticket: Ticket) -> Opening:
+    """What the case's entry asks for, at whatever price it fills."""
+    return Opening(
         position_id=new_position_id(ticket),
         strategy_id=case.strategy.strategy_id,
-        symbol=alert.symbol,
+        symbol=case.alert.symbol,
+        instrument=case.instrument,
         side=side,
-        quantity=quantity,
-        price=price,
-        multiplier=case.instrument.multiplier,
-        commission=fee,
-        at=case.now,
-        stop_price=levels.stop,
-        target_price=levels.target,
-        initial_risk=levels.initial_risk,
-        exits=rules_to_json(case.rules.exits),
+        rules=case.rules.exits,
+        stop=case.alert.stop_loss,
+        target=case.alert.take_profit,
     )
-    # At the market, not at what the entry paid: else an exit a moment later would be dealt at the worsened price.
-    return replace(opened, mark=quote.price, marked_at=quote.at)
 
 
 def _keep(case: Case, position: Position, order: Order, quote: Quote) -> None:
