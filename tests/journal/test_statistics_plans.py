@@ -77,7 +77,7 @@ CASES: list[tuple[str, tuple[Any, ...], set[str], float]] = [
     ("open_trades", (100,), {"trade_states_open"}, 50),
     ("trade", ("T2",), {"trade_states_pkey"}, 1),
     ("events", ("T7", EARLIEST, 0, 101), {"automated_signals_by_trade"}, 110),
-    ("days", (FIRST_DAY, LAST_DAY, LAYOUT), {"trade_states_by_date"}, 60),
+    ("days", (FIRST_DAY, LAST_DAY, LAYOUT, [], []), {"trade_states_by_date"}, 60),
 ]
 
 

@@ -32,6 +32,7 @@ from hookfill.api.automated_signal_models import (
 from hookfill.api.paging import PAGED, next_headers
 from hookfill.exports.reading import find_account
 from hookfill.journal.days import calendar_of, quality_days
+from hookfill.journal.known_days import KnownDays
 from hookfill.journal.model import TradeState
 from hookfill.journal.quality import quality_of
 from hookfill.journal.reading import (
@@ -74,10 +75,11 @@ _FIELDS = tuple(field.name for field in fields(TradeState) if field.name != "eve
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """An account's journal, read through a connection that sees only what is the caller's."""
+    """An account's journal, read through a connection that sees only what is the caller's; ``known``: what was read before."""
 
     account_id: UUID
     connection: asyncpg.Connection
+    known: KnownDays
 
 
 async def _account(
@@ -100,7 +102,7 @@ JournalAccount = Annotated[UUID, Depends(_account, scope="function")]
 
 async def _journal(request: Request, user_id: User, account_id: JournalAccount) -> AsyncIterator[Journal]:
     async with request.app.state.pool.acquire(timeout=ACQUIRE_SECONDS) as connection, as_user(connection, user_id):
-        yield Journal(account_id, connection)
+        yield Journal(account_id, connection, request.app.state.known_days)
 
 
 OwnJournal = Annotated[Journal, Depends(_journal, scope="function")]
@@ -256,7 +258,8 @@ async def dashboard(journal: OwnJournal, policy: PolicyName = DEFAULT_POLICY, ta
     freshness = await read_freshness(journal.connection, journal.account_id)
     now = freshness.now
     today = to_new_york(now).date()
-    recent = await read_columns(journal.connection, journal.account_id, today - timedelta(days=DASHBOARD_DAYS - 1), today)
+    first = today - timedelta(days=DASHBOARD_DAYS - 1)
+    recent = await read_columns(journal.connection, journal.account_id, first, today, journal.known)
     of_today = statistics_of(recent.where(recent.days == today.toordinal()), policy, target)
     open_trades, open_total = await read_open_trades(journal.connection, journal.account_id, SHOWN_OPEN)
     week = recent.where(recent.days > today.toordinal() - QUALITY_DAYS)
@@ -275,7 +278,7 @@ async def dashboard(journal: OwnJournal, policy: PolicyName = DEFAULT_POLICY, ta
 
 
 async def _columns(journal: Journal, chosen: Question) -> Columns:
-    columns = await read_columns(journal.connection, journal.account_id, chosen.first, chosen.last)
+    columns = await read_columns(journal.connection, journal.account_id, chosen.first, chosen.last, journal.known)
     return select(columns, session=chosen.session, direction=chosen.direction, setup=chosen.setup)
 
 

@@ -39,6 +39,7 @@ from hookfill.api import (
 from hookfill.api.people import People
 from hookfill.api.waking import Waking
 from hookfill.edge.room import Room
+from hookfill.journal.known_days import KnownDays
 
 DESCRIPTION = """\
 What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
@@ -105,6 +106,7 @@ def build_api(
     api.state.vault = vault or Vault.of_this_process()
     api.state.waking = waking or Waking(pool)
     api.state.uploads = Room(reconciliations.UPLOADS)
+    api.state.known_days = KnownDays()
     answers.install(api)
     trading = (messages, signals, strategies, orders, positions, account, accounts, broker_connections, user_settings)
     exported = (indicator_export, ledgers)

@@ -17,6 +17,7 @@ import asyncpg
 
 from hookfill.exports.rows import exact_value
 from hookfill.journal.fold import build_trade_state, load
+from hookfill.journal.known_days import Kept, KnownDays
 from hookfill.journal.model import Direction, Session, Status, TradeState
 from hookfill.journal.records import BRIEF, LAYOUT, Columns, PackedDay, brief_state, pack, unpack
 from hookfill.journal.sessions import to_new_york
@@ -130,14 +131,33 @@ class Freshness:
     waiting: int
 
 
-async def read_columns(connection: asyncpg.Connection, account_id: UUID, first: date = FIRST_DAY, last: date = LAST_DAY) -> Columns:
-    """What statistics need of all trades of some New York days, both included."""
-    days = []
-    for day, records, setups, trades in await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT):
-        if trades is None:
-            days.append(PackedDay(day, records, setups))
-        else:
+async def read_columns(
+    connection: asyncpg.Connection,
+    account_id: UUID,
+    first: date = FIRST_DAY,
+    last: date = LAST_DAY,
+    known: KnownDays | None = None,
+) -> Columns:
+    """What statistics need of all trades of some New York days, both included.
+
+    Args:
+        known: days that were read before: they are read again only where they were packed anew. What is read is added to it.
+    """
+    before = {} if known is None else {day: kept for day, kept in known.of(account_id).items() if first <= day <= last}
+    moments = [kept.packed_at for kept in before.values()]
+    rows = await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT, list(before), moments)
+    days, fresh = [], []
+    for day, packed_at, records, setups, trades in rows:
+        if trades is not None:
             days.append(PackedDay(day, *pack(brief_state(dict(zip(BRIEF, trade, strict=True))) for trade in trades)))
+        elif records is None:
+            days.append(before[day].day)
+        else:
+            days.append(PackedDay(day, records, setups))
+            if packed_at is not None:
+                fresh.append(Kept(packed_at, days[-1]))
+    if known is not None:
+        known.keep(account_id, fresh)
     return unpack(days)
 
 

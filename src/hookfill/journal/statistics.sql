@@ -20,12 +20,15 @@ FROM trade_states
 WHERE account_id = $1 AND signal_date = ANY ($2::date[]);
 
 -- name: keep_day*!
-UPDATE journal_days SET is_dirty = false, layout = $3, records = $4, setups = $5 WHERE account_id = $1 AND day = $2;
+UPDATE journal_days SET is_dirty = false, layout = $3, records = $4, setups = $5, packed_at = clock_timestamp()
+WHERE account_id = $1 AND day = $2;
 
 -- name: days
 -- The records of some days; in place of those of a day that is dirty, or of another layout, its trades (columns as in
--- journal/records.BRIEF). One statement, so that no trade is counted twice or left out when it changes meanwhile.
-SELECT day, CASE WHEN is_kept THEN records END AS records, CASE WHEN is_kept THEN setups END AS setups,
+-- journal/records.BRIEF). One statement, so that no trade is counted twice or left out when it changes meanwhile. Of days that the
+-- reader knows as they were packed last ($5, $6), only that they are so.
+SELECT day, packed_at, CASE WHEN is_kept AND NOT is_known THEN records END AS records,
+       CASE WHEN is_kept AND NOT is_known THEN setups END AS setups,
        CASE WHEN NOT is_kept THEN ARRAY(
             SELECT trade FROM (
                 SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at,
@@ -36,8 +39,9 @@ SELECT day, CASE WHEN is_kept THEN records END AS records, CASE WHEN is_kept THE
             ) AS trade
        ) END AS trades
 FROM (
-    SELECT day, records, setups, NOT is_dirty AND layout = $4 AS is_kept
-    FROM journal_days
+    SELECT day, journal_days.packed_at, records, setups, NOT is_dirty AND layout = $4 AS is_kept,
+           journal_days.packed_at IS NOT DISTINCT FROM known.packed_at AND known.packed_at IS NOT NULL AS is_known
+    FROM journal_days LEFT JOIN unnest($5::date[], $6::timestamptz[]) AS known (day, packed_at) USING (day)
     WHERE account_id = $1 AND day >= $2 AND day <= $3
 ) AS days
 ORDER BY day;
