@@ -71,6 +71,8 @@ class Reason(StrEnum):
     INSUFFICIENT_BUYING_POWER = "insufficient_buying_power"
     CURRENCY_UNSUPPORTED = "currency_unsupported"
     OPTION_CHAIN_MISSING = "option_chain_missing"
+    OPTION_NOT_LISTED = "option_not_listed"
+    OPTION_OUT_OF_BOUNDS = "option_out_of_bounds"
     # Sizing and position policy.
     SIZE_TOO_SMALL = "size_too_small"
     STOP_REQUIRED = "stop_required"
@@ -199,6 +201,12 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.OPTION_CHAIN_MISSING: Meaning(
         "The alert asks for an option and there is no option chain.", "Send long or short instead."
+    ),
+    Reason.OPTION_NOT_LISTED: Meaning(
+        "No listed contract has the strike and expiration that are asked for.", "See the candidates in the signal's story."
+    ),
+    Reason.OPTION_OUT_OF_BOUNDS: Meaning(
+        "No contract lies within the bounds of the strategy's tier.", "See the candidates' figures in the signal's story."
     ),
     Reason.SIZE_TOO_SMALL: Meaning("The size rounds down to less than the smallest order.", "Ask for more."),
     Reason.STOP_REQUIRED: Meaning(

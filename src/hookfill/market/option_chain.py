@@ -10,7 +10,7 @@ A model chain is made of the underlying's price and volatility alone. Nothing in
   tick.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import exp, sqrt
@@ -19,8 +19,8 @@ from typing import Final
 from hookfill.kernel.money import as_price
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, InstrumentKind, InvalidContract, OptionContract, Right
-from hookfill.market.option_prices import DEFAULT_RATE, Greeks, greeks, price, years_between
-from hookfill.market.sessions import NEW_YORK, last_close, session_on_or_before
+from hookfill.market.option_prices import DEFAULT_RATE, Greeks, greeks, implied_volatility, price, years_between
+from hookfill.market.sessions import LAST_YEAR, NEW_YORK, last_close, session_on_or_before
 
 MODEL: Final = "model"
 """The source of what was never quoted by anybody."""
@@ -187,6 +187,41 @@ def model_quote(
     return OptionQuote(contract, bid, middle + half, at, MODEL, volatility, values)
 
 
+def with_contracts(chain: OptionChain, right: Right, expiration: date | None, strike: Decimal | None) -> OptionChain:
+    """A model chain in which a contract is listed that somebody names; a chain that somebody quotes stays as it is.
+
+    Args:
+        expiration: a day of trade; None: all that the chain has.
+        strike: None: the grid's.
+    """
+    if chain.volatility is None or (expiration is None and strike is None):
+        return chain
+    known = {(quote.contract.expiration, quote.contract.strike) for quote in chain.quotes if quote.contract.right == right}
+    added = []
+    for day in {day for day, _ in known} if expiration is None else {expiration}:
+        if last_close(day) <= chain.at:
+            continue
+        grid = strikes(chain.underlying, chain.spot, chain.volatility, years_between(chain.at, last_close(day)))
+        for wanted in grid if strike is None else (strike,):
+            if (day, wanted) not in known:
+                contract = OptionContract(chain.underlying, day, right, wanted)
+                added.append(model_quote(contract, chain.spot, chain.volatility, chain.at, chain.rate))
+    return replace(chain, quotes=(*chain.quotes, *added))
+
+
+def greeks_of(quote: OptionQuote, chain: OptionChain) -> Greeks | None:
+    """The quote's Greeks as its feed told them; else by model from its own volatility, or from what its price implies.
+
+    None where its price tells none.
+    """
+    if quote.greeks is not None:
+        return quote.greeks
+    contract, spot, rate = quote.contract, float(chain.spot), chain.rate
+    strike, years = float(contract.strike), years_between(chain.at, contract.expires_at)
+    volatility = quote.volatility or implied_volatility(contract.right, float(quote.middle), spot, strike, years, rate)
+    return None if volatility is None else greeks(contract.right, spot, strike, years, volatility, rate)
+
+
 def option_candle(contract: OptionContract, candle: Candle, volatility: float, rate: float = DEFAULT_RATE) -> Candle:
     """The bar that a contract had by model while its underlying had ``candle``.
 
@@ -239,7 +274,7 @@ def expirations(at: datetime) -> tuple[date, ...]:
     months = [(today.year + (today.month - 1 + ahead) // 12, (today.month - 1 + ahead) % 12 + 1) for ahead in range(MONTHS + 1)]
     months += [(today.year + ahead, 1) for ahead in range(1, LEAPS_YEARS + 1)]
     fridays |= {third_friday(year, month) for year, month in months}
-    days = sorted({session_on_or_before(day) for day in fridays if day >= today})
+    days = sorted({session_on_or_before(day) for day in fridays if day >= today and day.year <= LAST_YEAR})
     return tuple(day for day in days if last_close(day) > at)
 
 
