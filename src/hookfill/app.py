@@ -18,6 +18,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from hookfill.accounts.callers import Recognition
+from hookfill.accounts.flag_board import FlagBoard, open_board
 from hookfill.accounts.foreign_tokens import ForeignTokens
 from hookfill.accounts.key_sets import KeySet
 from hookfill.accounts.secret_cache import SecretCache
@@ -31,6 +32,8 @@ from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
 from hookfill.edge.rate import RateLimit
 from hookfill.edge.router import Router
+from hookfill.engines.flags import Flags, flags_from
+from hookfill.engines.router import split_in_force
 from hookfill.home import Home
 from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
@@ -65,7 +68,11 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         people = await _people(settings, home, database)
-        async with _api(settings, home, database, url, people) as (application, waking), contextlib.AsyncExitStack() as stack:
+        async with (
+            open_board(partial(connect, database, name="flags", timeout_seconds=1.0), flags_from) as board,
+            _api(settings, home, database, url, people, board) as (application, waking),
+            contextlib.AsyncExitStack() as stack,
+        ):
             if database.is_embedded:
                 await stack.enter_async_context(_kept_running(home))
             if with_worker:
@@ -114,7 +121,7 @@ def _foreign_tokens(settings: Settings) -> ForeignTokens | None:
 
 @contextlib.asynccontextmanager
 async def _api(
-    settings: Settings, home: Home, database: Database, url: str, people: People
+    settings: Settings, home: Home, database: Database, url: str, people: People, board: FlagBoard[Flags]
 ) -> AsyncIterator[tuple[Router, Waking]]:
     vault = Vault(home.credentials_key(settings))
     inbox_connect = partial(connect, database, name="inbox", timeout_seconds=1.0)
@@ -142,6 +149,7 @@ async def _api(
         export_token=_text(settings.indicator_export_token),
         auto_repair=settings.auto_repair,
         candles_rate=RateLimit(settings.candle_requests_per_minute),
+        split=lambda: split_in_force(board.flags, settings.ab_split_percentage),
     )
     try:
         api = build_api(
@@ -194,7 +202,7 @@ async def _watch_postgres(home: Home) -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
-            if await asyncio.to_thread(server.find_running, home.folder) is None:
+            if not await asyncio.to_thread(server.is_ready, home.folder):
                 _LOG.error("embedded_postgres_gone_starting")
                 await asyncio.to_thread(server.ensure_running, home.folder)
         except (HookfillError, OSError) as error:

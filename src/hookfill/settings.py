@@ -216,6 +216,13 @@ class Settings(BaseSettings):
         validation_alias="HOOKFILL_DESK_CONCURRENCY",
         description="How many accounts one worker process decides for at the same time.",
     )
+    ab_split_percentage: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Percent of the signals of strategies with the engine ab that engine B, the council, acts on while the flag "
+        "enable_variant_b is on; while it is off, none.",
+    )
     market_feed: Feed = Field(
         Feed.STORED,
         description="stored: what is pushed is all there is. alpaca: bars, quotes and option chains also come from Alpaca, for the "

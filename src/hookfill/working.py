@@ -16,8 +16,10 @@ from functools import partial
 import asyncpg
 import structlog
 
+from hookfill.accounts.flag_board import open_board
 from hookfill.brokers.mt5.reports import watch_agents
 from hookfill.desk.worker import Worker
+from hookfill.engines.flags import flags_from
 from hookfill.exports.worker import exports_loop
 from hookfill.home import Home
 from hookfill.journal.watch import watch_journals
@@ -53,7 +55,15 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         pool = await _pool(stack, database, "desk", settings.desk_concurrency + 2)
         journals = await _pool(stack, database, "journal", JOURNAL_CONNECTIONS)
         desk_connect = partial(connect, database, name="desk wake")
-        worker = Worker(pool, desk_connect, is_simulated=settings.is_simulated, concurrency=settings.desk_concurrency)
+        board = await stack.enter_async_context(open_board(partial(connect, database, name="flags"), flags_from))
+        worker = Worker(
+            pool,
+            desk_connect,
+            is_simulated=settings.is_simulated,
+            concurrency=settings.desk_concurrency,
+            flags=lambda: board.flags,
+            split_percentage=settings.ab_split_percentage,
+        )
         loops: list[Worker | Loop] = [
             worker,
             journal_loop(journals, partial(connect, database, name="journal wake")),

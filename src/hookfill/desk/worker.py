@@ -5,6 +5,7 @@ through the account locks; an account that is locked elsewhere is skipped and fo
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -16,8 +17,10 @@ from hookfill.desk.abroad import SQL as ABROAD
 from hookfill.desk.apply import apply
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
-from hookfill.desk.model import MAX_ATTEMPTS
+from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation
 from hookfill.desk.watchdog import at_most
+from hookfill.engines.flags import Flags
+from hookfill.engines.router import split_in_force
 from hookfill.kernel.clock import EPOCH, utc_now
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 
@@ -41,6 +44,8 @@ class Worker:
         is_simulated: bool = False,
         concurrency: int = 4,
         poll_seconds: float = POLL_SECONDS,
+        flags: Callable[[], Flags] = Flags,
+        split_percentage: int = 0,
     ) -> None:
         """Work through ``pool`` and listen through a connection made by ``connect``.
 
@@ -48,8 +53,12 @@ class Worker:
             is_simulated: the time is what the messages carry, not the clock's.
             concurrency: accounts decided at the same time; the pool must have as many connections.
             poll_seconds: how often it looks for work of itself.
+            flags: tells the feature flags as they are now.
+            split_percentage: ``AB_SPLIT_PERCENTAGE``.
         """
         self._is_simulated = is_simulated
+        self._flags = flags
+        self._split_percentage = split_percentage
         self._prices_moved = True
         self._news_came = True
         heard: dict[str, Callable[[], None]] = {
@@ -124,13 +133,18 @@ class Worker:
             if row is None:
                 return False
             now = await self._now(connection)
-            situation = await gather(connection, row, now, most_signals)
+            situation = self._as_flagged(await gather(connection, row, now, most_signals))
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
             outcome = fold(situation, partial(at_most, SIGNAL_SECONDS))
             if not outcome:
                 return False
             await apply(connection, outcome)
-            return True
+        _tell_failures(outcome)
+        return True
+
+    def _as_flagged(self, situation: Situation) -> Situation:
+        flags = self._flags()
+        return replace(situation, flags=flags, ab_split=split_in_force(flags, self._split_percentage))
 
     async def _one_by_one(self, connection: asyncpg.Connection, account_id: UUID) -> bool:
         """Something in the batch can't be gathered, folded or written: find out which signal, and count the attempt against it."""
@@ -176,3 +190,10 @@ class Worker:
         text = f"{type(error).__name__}: {error}"
         await connection.execute(SQL.note_failure.sql, MAX_ATTEMPTS, text, account_id, rows[0]["signal_id"])
         return True
+
+
+def _tell_failures(outcome: Outcome) -> None:
+    """Log the agents of the council whose code failed; their signals' stories show the same."""
+    for verdict in outcome.verdicts:
+        for failure in verdict.trace.get("agent_failures", ()):
+            _LOG.error("agent_failed", signal_id=str(verdict.signal_id), **failure)

@@ -54,6 +54,7 @@ class Doors:
         candles_rate: how often each key may.
         candles_turns: batches that are stored at the same time; the others wait, so that PostgreSQL has time for alerts.
         candles_room: for batches, from their first byte until they are answered.
+        split: tells the percentage of signals that variant B acts on, as it is now.
     """
 
     writer: Writer
@@ -70,6 +71,7 @@ class Doors:
     candles_rate: RateLimit = field(default_factory=lambda: RateLimit(None))
     candles_turns: Turns = field(default_factory=lambda: Turns(2))
     candles_room: Room = field(default_factory=lambda: Room(CANDLES_ROOM))
+    split: Callable[[], int] = lambda: 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def keep(self, work: Coroutine[None, None, None]) -> None:

@@ -2,9 +2,12 @@
 
 import hmac
 import time
+from datetime import datetime
+from functools import partial
 
 from hookfill.edge import http
 from hookfill.edge.intake import Doors, delivery, mend, refuse, refuse_unread
+from hookfill.engines.router import Variant, assign_alert
 from hookfill.inbox.model import Delivery, NewSignal, Receipt
 from hookfill.inbox.repair import TRUSTED, repair
 from hookfill.kernel.ids import new_id
@@ -17,8 +20,6 @@ from hookfill.signals.signed import FieldError, parse_signed, signed_key
 PATH = "/webhook"
 DOOR = SIGNED_DOOR
 SIGNATURE_HEADER = b"x-webhook-signature"
-VARIANT = "A"
-"""The engine that acts on the signal; the split between A and B is 0 % as long as only A is there."""
 
 
 def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
@@ -32,25 +33,29 @@ def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
     elif not _is_authentic(doors.hmac_secret, request, payload if broken is None else _mended_payload(doors, request)):
         _refuse(doors, refuse(item, "refused", Reason.SIGNATURE_INVALID), answer, 401)
     else:
-        errors = _judge(item, payload, broken)
+        split = doors.split()
+        errors = _judge(item, payload, broken, split)
         if errors is not None:
-            mend(doors, item, judge)
+            mend(doors, item, partial(judge, split=split))
         if item.signal is None:
             _refuse(doors, item, answer, 400, errors or ())
         else:
             _accept(doors, item, answer, started)
 
 
-def judge(item: Delivery, body: bytes) -> tuple[FieldError, ...] | None:
+def judge(item: Delivery, body: bytes, *, split: int | None = None) -> tuple[FieldError, ...] | None:
     """Read a body on behalf of a delivery that is known to be authentic, and mark this accordingly.
+
+    Args:
+        split: percent of the signals that variant B acts on; None: the desk chooses the variant when it decides.
 
     Returns:
         None for an alert; else which fields can't be used, of which there are none where the body can't be read at all.
     """
-    return _judge(item, *_payload(body))
+    return _judge(item, *_payload(body), split)
 
 
-def _judge(item: Delivery, payload: object, broken: StrictJsonError | None) -> tuple[FieldError, ...] | None:
+def _judge(item: Delivery, payload: object, broken: StrictJsonError | None, split: int | None) -> tuple[FieldError, ...] | None:
     if broken is not None:
         refuse(item, "malformed", Reason.JSON_INVALID if item.body else Reason.BODY_EMPTY, str(broken))
         return ()
@@ -59,8 +64,15 @@ def _judge(item: Delivery, payload: object, broken: StrictJsonError | None) -> t
         refuse(item, "malformed", Reason.PAYLOAD_INVALID, _summary(outcome))
         return outcome
     item.state, item.gate_key = "processed", signed_key(outcome)
-    item.signal = NewSignal(new_id(), experiment_id=new_id(), variant=VARIANT)
+    item.signal = NewSignal(new_id(), new_id(), _variant(outcome, item.as_of, split), split)
     return None
+
+
+def _variant(alert: Alert, as_of: datetime, split: int | None) -> Variant | None:
+    """Which engine acts on the signal; a split of nothing is A without asking the hash."""
+    if not split:
+        return None if split is None else "A"
+    return assign_alert(alert, as_of, split).variant
 
 
 def _payload(body: bytes) -> tuple[object, StrictJsonError | None]:
@@ -95,7 +107,7 @@ def _accept(doors: Doors, item: Delivery, answer: http.Answer, started: float) -
     def tell(receipt: Receipt) -> None:
         content: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
         if receipt.fresh:
-            content |= {"experiment_id": signal.experiment_id, "variant": VARIANT}
+            content |= {"experiment_id": signal.experiment_id, "variant": signal.variant}
         else:
             content = {"status": "DUPLICATE", "signal_id": receipt.signal_id}
         content["request_id"] = item.message_id

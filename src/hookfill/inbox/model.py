@@ -10,11 +10,16 @@ WINDOW_SECONDS = 60
 
 @dataclass(slots=True)
 class NewSignal:
-    """The pending signal that a delivery brings along when it is an alert; what it asks for is the desk's to understand."""
+    """The pending signal that a delivery brings along when it is an alert; what it asks for is the desk's to understand.
+
+    Attributes:
+        variant: the engine that acts on it, A or B, where the door has chosen; split_percentage: by which split.
+    """
 
     signal_id: UUID
     experiment_id: UUID | None = None
     variant: str | None = None
+    split_percentage: int | None = None
 
 
 @dataclass(slots=True)

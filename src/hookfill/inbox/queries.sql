@@ -9,11 +9,12 @@
 WITH incoming AS (
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers, decode(body, 'base64') AS body, received_at,
            as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant,
-           decode(repaired_body, 'base64') AS repaired_body, repaired_by
+           split_percentage, decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
-        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, repaired_body text, repaired_by text
+        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, split_percentage smallint,
+        repaired_body text, repaired_by text
     )
 ), held AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
@@ -41,9 +42,11 @@ WITH incoming AS (
     ON CONFLICT (account_id, message_id) DO NOTHING
 ), signalled AS (
     INSERT INTO signals (
-        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant
+        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant,
+        split_percentage
     )
-    SELECT account_id, signal_id, message_id, strategy_id, door, source, 'pending', as_of, received_at, experiment_id, variant
+    SELECT account_id, signal_id, message_id, strategy_id, door, source, 'pending', as_of, received_at, experiment_id, variant,
+           split_percentage
     FROM judged
     WHERE signal_id IS NOT NULL AND is_fresh
     ON CONFLICT (account_id, signal_id) DO NOTHING
@@ -60,11 +63,12 @@ SELECT key FROM gate WHERE account_id = :account_id::uuid AND key = ANY (:keys::
 WITH incoming AS (
     SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb AS headers, decode(body, 'base64') AS body,
            received_at, as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id,
-           variant, decode(repaired_body, 'base64') AS repaired_body, repaired_by
+           variant, split_percentage, decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
-        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, repaired_body text, repaired_by text
+        is_repeat boolean, signal_id uuid, experiment_id uuid, variant text, split_percentage smallint,
+        repaired_body text, repaired_by text
     )
 )
 SELECT max(pg_logical_emit_message(true, 'hookfill', record))
@@ -160,10 +164,11 @@ WITH held AS (
     WHERE messages.account_id = :account_id::uuid AND messages.message_id = :message_id::uuid AND messages.state = 'malformed'
 ), signalled AS (
     INSERT INTO signals (
-        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant
+        account_id, signal_id, message_id, strategy_id, door, source, status, as_of, created_at, experiment_id, variant,
+        split_percentage
     )
     SELECT account_id, :signal_id::uuid, :message_id::uuid, :strategy_id::uuid, :door::text, :source::text, 'pending',
-           :as_of::timestamptz, :as_of::timestamptz, :experiment_id::uuid, :variant::text
+           :as_of::timestamptz, :as_of::timestamptz, :experiment_id::uuid, :variant::text, :split_percentage::smallint
     FROM held
     WHERE is_fresh AND :signal_id::uuid IS NOT NULL
 )

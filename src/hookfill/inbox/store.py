@@ -58,6 +58,8 @@ def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict
                 row["experiment_id"] = signal.experiment_id
             if signal.variant is not None:
                 row["variant"] = signal.variant
+            if signal.split_percentage is not None:
+                row["split_percentage"] = signal.split_percentage
         rows.append(row)
     return rows
 
@@ -176,6 +178,7 @@ async def send_on(connection: asyncpg.Connection, item: Delivery) -> Receipt:
         item.source,
         signal.experiment_id if signal else None,
         signal.variant if signal else None,
+        signal.split_percentage if signal else None,
     )
     await wake(connection, [DESK_CHANNEL if signal else JOURNAL_CHANNEL])
     return Receipt(row["is_fresh"], row["first_signal_id"])
