@@ -99,6 +99,7 @@ def test_it_is_started_once_and_found_afterwards(home: Path) -> None:
     assert not second.started
     assert first.pid == second.pid
     assert server.find_running(home) == second
+    assert server.is_ready(home)
     rows = query(
         first,
         "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'data_checksums', 'listen_addresses')",
@@ -127,7 +128,19 @@ def test_stopping_is_clean_and_starting_again_finds_the_data(used_home: Path) ->
     assert server.stop(used_home)
     assert not server.stop(used_home)
     assert server.find_running(used_home) is None
+    assert not server.is_ready(used_home)
     assert query(server.ensure_running(used_home), "SELECT answer FROM kept") == [(42,)]
+
+
+def test_to_ask_whether_it_is_ready_starts_no_process(used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server asks every second beside the doors, and starting a process stops them for as long as it takes."""
+    server.ensure_running(used_home)
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert server.is_ready(used_home)
 
 
 def test_a_used_server_is_not_stopped(used_home: Path) -> None:

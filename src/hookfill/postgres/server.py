@@ -21,7 +21,17 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres import config, postmaster
 from hookfill.postgres.binaries import major_version, program, reachable_folder
 from hookfill.postgres.model import ServerInfo
-from hookfill.postgres.places import PORT, RECORD, Places, find_places, folder_of, password, remove_socket_folder, socket_folder
+from hookfill.postgres.places import (
+    PORT,
+    RECORD,
+    Places,
+    find_places,
+    folder_of,
+    password,
+    recorded_cluster,
+    remove_socket_folder,
+    socket_folder,
+)
 from hookfill.postgres.postmaster import Postmaster, ServerStartError
 from hookfill.postgres.privileges import give_to, owner_of, run_as
 
@@ -60,6 +70,14 @@ def find_running(home: Path) -> ServerInfo | None:
     places = find_places(home)
     running = postmaster.find(places.data)
     return _info(places, running, started=False) if running is not None and running.status == "ready" else None
+
+
+def is_ready(home: Path) -> bool:
+    """Whether the home's server runs and is ready: ``find_running`` for who asks again and again, since it starts no process."""
+    folder = folder_of(home)
+    cluster = recorded_cluster(folder)
+    running = postmaster.find(Places(folder, cluster, None).data) if cluster is not None else None
+    return running is not None and running.status == "ready"
 
 
 def stop(home: Path) -> bool:
