@@ -126,7 +126,9 @@ _CANDLES = (
     'The engine looks at the candles of the alert\'s own timeframe: leave "timeframe" in the message, and push those candles '
     "(POST /api/v1/candles)."
 )
-_BOTH = "Both engines judge every alert and one of them is acted on; until the second is there, that is the rules."
+_BOTH = (
+    "Both engines judge every alert and one of them is acted on: the rules, or the council while the flag enable_variant_b is on."
+)
 _WINDOWS = "Entries outside the strategy's trading windows are rejected; exits pass at any time."
 _OFF = "The strategy is switched off: its alerts are kept and discarded."
 
@@ -141,7 +143,7 @@ def _hints(strategy: Mapping[str, Any]) -> list[str]:
         _AGE: True,
         _LOTS: strategy["account_kind"] == "mt5" or not settings.get("sizing"),
         f"This strategy trades {listed}: alerts for others are rejected.": pairs is not None,
-        _CANDLES: engine in ("rules", "ab"),
+        _CANDLES: engine in ("rules", "council", "ab"),
         _BOTH: engine == "ab",
         _WINDOWS: bool(settings.get("windows")),
         _OFF: not strategy["is_enabled"],

@@ -30,6 +30,7 @@ class Engine(StrEnum):
 
     DIRECT = "direct"
     RULES = "rules"
+    COUNCIL = "council"
     AB = "ab"
 
 
@@ -156,7 +157,10 @@ class NewStrategyRequest(Asked):
     allowed_pairs: list[Symbol] | None = Field(
         None, max_length=MOST_PAIRS, description="The symbols that it may trade; null: all, an empty list: none."
     )
-    engine: Engine = Field(Engine.DIRECT, description="direct: the alert decides; rules: filters may refuse; ab: both compared.")
+    engine: Engine = Field(
+        Engine.DIRECT,
+        description="direct: the alert decides; rules: filters may refuse; council: agents vote; ab: rules and council compared.",
+    )
     is_enabled: StrictBool = True
     settings: StrategySettings | None = None
 

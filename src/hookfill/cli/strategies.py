@@ -21,6 +21,7 @@ class Engine(StrEnum):
 
     DIRECT = "direct"
     RULES = "rules"
+    COUNCIL = "council"
     AB = "ab"
 
 
@@ -67,7 +68,8 @@ def create_strategy(
     name: Annotated[str, typer.Argument(help="The strategy's name.")],
     account: Annotated[str | None, typer.Option(help="Account name or id; default: the default account.")] = None,
     engine: Annotated[
-        Engine, typer.Option(help="direct: the alert decides; rules: trend, volatility and confluence filters; ab: both.")
+        Engine,
+        typer.Option(help="direct: the alert decides; rules: filters may refuse; council: agents vote; ab: rules and council."),
     ] = Engine.DIRECT,
     pairs: Annotated[str | None, typer.Option(help="The symbols that it may trade, such as EURUSD,SPY; default: all.")] = None,
     risk_pct: Annotated[str | None, typer.Option(help="Risk per trade in percent of equity, instead of the sizing's own.")] = None,
