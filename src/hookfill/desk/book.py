@@ -5,7 +5,8 @@ event whose handling raises leaves no trace.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -113,6 +114,16 @@ class Book:
         if rules is None:
             rules = self._exit_rules[position.position_id] = rules_from(position.exits)
         return rules
+
+    def as_if(self, strategy_id: UUID, positions: Iterable[Position]) -> "Book":
+        """The same book, but that a strategy holds other positions than its own; to be read only."""
+        other = copy(self)
+        others = [position for key, position in self.open.items() if key[0] != strategy_id]
+        other.open = {(position.strategy_id, position.symbol): position for position in (*others, *positions)}
+        other._by_symbol = {}
+        for key in other.open:
+            other._by_symbol.setdefault(key[1], []).append(key)  # noqa: SLF001
+        return other
 
     def apply(self, step: Step) -> None:
         """Take over what an event changed."""

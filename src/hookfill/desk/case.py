@@ -13,6 +13,7 @@ from hookfill.desk.model import NO_MOVES, Situation
 from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trade import Ticket
+from hookfill.desk.trial import Trial
 from hookfill.exits.model import ExitReason
 from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason
@@ -64,6 +65,12 @@ class Case:
     entered: bool = False
     is_convertible: bool = True
     moves: Moves = NO_MOVES
+    trial: Trial | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether its orders go to a broker; what the shadow book does never goes anywhere."""
+        return self.account.is_at_broker and (self.trial is None or not self.trial.is_shadow)
 
     @property
     def alert(self) -> Alert:
@@ -163,6 +170,12 @@ def _is_untold(account: Account) -> bool:
     return account.is_at_broker and account.starting_cash == ZERO
 
 
+def note_equity(case: Case) -> None:
+    """Keep what the account is worth now for the shadow book of a signal that two engines judge."""
+    if case.trial is not None and not case.trial.is_shadow:
+        case.trial.equity = equity_of(case)
+
+
 def held_positions(case: Case) -> list[Position]:
     """All open positions of the account, with this signal's as it stands by now."""
     own = (case.strategy.strategy_id, case.alert.symbol)
@@ -173,8 +186,10 @@ def held_positions(case: Case) -> list[Position]:
 def equity_of(case: Case) -> Decimal | None:
     """The account's equity after the legs made so far: cash plus open positions at their marks.
 
-    At a broker it is what the broker last told; None before it told anything.
+    At a broker it is what the broker last told; None before it told anything. For the shadow book it is the account's own.
     """
+    if case.trial is not None and case.trial.is_shadow:
+        return case.trial.equity
     if case.account.is_at_broker and (case.account.broker_equity is not None or _is_untold(case.account)):
         return case.account.broker_equity
     return case.account.cash + sum((market_value(position, position.mark) for position in held_positions(case)), ZERO)

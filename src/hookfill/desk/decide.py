@@ -12,7 +12,7 @@ from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, Refused, check_entry, only_leaves, reason_to_leave, risk_entry, ticket_of
+from hookfill.desk.case import Case, Refused, check_entry, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
 from hookfill.desk.currency import in_account_currency, lots_of
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
 from hookfill.desk.opening import Filled, Opening, enter
@@ -22,6 +22,7 @@ from hookfill.desk.settings import TradingRules
 from hookfill.desk.sizing import size_of
 from hookfill.desk.submit import new_position_id, send_entry, send_exit
 from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
+from hookfill.desk.trial import Trial
 from hookfill.desk.view import market_view, note_failures
 from hookfill.engines.model import Filters
 from hookfill.engines.registry import engine
@@ -45,17 +46,19 @@ TRADED = frozenset({"paper", "mt5"})
 """Kinds of account whose orders can be filled."""
 
 
-def decide_signal(book: Book, situation: Situation, signal: Signal, rules: TradingRules | None) -> Step:
+def decide_signal(book: Book, situation: Situation, signal: Signal, rules: TradingRules | None, trial: Trial | None = None) -> Step:
     """What a signal leads to.
 
     Args:
         rules: its strategy's rules, understood; None when the strategy is gone.
+        trial: of a signal that two engines judge.
     """
     account = roll_day(book.account, signal.as_of)
     notes: dict[str, Any] = {}
     halts: tuple[NewHalt, ...] = ()
     try:
         case = _prepare(book, situation, signal, rules, account, notes)
+        case.trial = trial
         _judge(case)
         return _step(case)
     except Refused as refused:
@@ -101,6 +104,9 @@ def _at_broker(case: Case) -> Case:
 
 def _judge(case: Case) -> None:
     """Gates, engine, plan; then the closing legs, then the entry."""
+    if case.trial is not None:
+        case.trial.note(case.plan, case.position)
+    note_equity(case)
     _pass_gates(case)
     if case.alert.option is not None:
         raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, case.alert.option.right)
@@ -111,6 +117,7 @@ def _judge(case: Case) -> None:
         raise Refused("rejected", case.plan.refusal, case.plan.detail)
     for number, leg in enumerate(case.exits):
         _make_exit(case, leg, number)
+    note_equity(case)
     if case.entry is None:
         return
     try:
@@ -153,7 +160,10 @@ def _pass_engine(case: Case) -> None:
     if case.signal.is_by_operator:
         return
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
-    decision = engine(case.strategy.engine)(case.signal, market_view(case), filters)
+    if case.trial is not None:
+        decision = case.trial.judge(market_view(case), case.rules.filters)
+    else:
+        decision = engine(case.strategy.engine)(case.signal, market_view(case), filters)
     case.trace["engine"] = trace.decision(decision)
     note_failures(case, decision)
     if decision.approved:
@@ -170,7 +180,7 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
     sized = size_exit(leg.quantity, abs(case.position.quantity), case.instrument)
     if sized.refusal is not None:
         raise Refused("rejected", sized.refusal, sized.explanation)
-    if case.account.is_at_broker:
+    if case.is_sent:
         send_exit(case, leg, number, sized.quantity)
         return
     quote = _exit_quote(case, case.position)
@@ -195,7 +205,7 @@ def _exit_quote(case: Case, position: Position) -> Quote:
 
 
 def _make_entry(case: Case, leg: Leg, number: int) -> None:
-    if case.account.is_at_broker:
+    if case.is_sent:
         send_entry(case, leg, number)
         return
     quantity = size_of(case, leg, case.quote.price, case.rules.exits) if case.quote is not None else ZERO

@@ -20,6 +20,9 @@ from hookfill.desk.flight import Abroad
 from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
 from hookfill.desk.settings import TradingRules, rules_of
+from hookfill.desk.shadow import ShadowBook
+from hookfill.desk.trial import Trial, begin
+from hookfill.engines.registry import AB
 from hookfill.kernel.lifecycle import SIGNAL
 from hookfill.kernel.reasons import Reason, explain
 from hookfill.market.model import Candle, Quote
@@ -43,6 +46,7 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
         LedgerError: the outcome would break an invariant; nothing may be stored.
     """
     book = Book(situation)
+    shadow = _shadow(situation)
     rules: dict[UUID, TradingRules] = {}
     if situation.abroad is not None:
         book_news(book, situation)
@@ -51,16 +55,22 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
     for unusable in situation.unusable:
         book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
-        place = _fold_prices(book, prices, place, signal.as_of, situation.abroad)
+        place = _fold_prices(book, shadow, prices, place, signal.as_of, situation.abroad)
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
             _keep_waiting(book, situation, signal)
             continue
-        book.apply(_handle(book, situation, signal, rules, bound))
+        book.apply(_handle(book, shadow, situation, signal, rules, bound))
         _advance(book, signal.as_of)
-    _fold_prices(book, prices, place, situation.horizon, situation.abroad)
-    outcome = book.outcome()
+    _fold_prices(book, shadow, prices, place, situation.horizon, situation.abroad)
+    outcome = book.outcome() if shadow is None else replace(book.outcome(), shadow=shadow.rows())
     _check(situation, outcome)
     return outcome
+
+
+def _shadow(situation: Situation) -> ShadowBook | None:
+    """A shadow book where there is anything to do in one."""
+    is_tried = any(strategy.engine == AB for strategy in situation.strategies.values())
+    return ShadowBook(situation) if is_tried or situation.shadow is not None else None
 
 
 def _prices(situation: Situation) -> list[Candle | Quote]:
@@ -78,13 +88,17 @@ def _true_at(price: Candle | Quote) -> datetime:
     return price.closes_at if isinstance(price, Candle) else price.at
 
 
-def _fold_prices(book: Book, prices: Sequence[Candle | Quote], place: int, until: datetime, abroad: Abroad | None) -> int:
+def _fold_prices(
+    book: Book, shadow: ShadowBook | None, prices: Sequence[Candle | Quote], place: int, until: datetime, abroad: Abroad | None
+) -> int:
     """Apply the prices from ``place`` on that are true by ``until``; returns the place of the first that is not."""
     while place < len(prices) and _true_at(prices[place]) <= until:
         step = mark(book, prices[place], abroad)
         if step is not None:
             book.apply(step)
             _advance(book, _true_at(prices[place]))
+        if shadow is not None:
+            shadow.mark(prices[place])
         place += 1
     return place
 
@@ -113,15 +127,34 @@ def _advance(book: Book, at: datetime) -> None:
         book.account = replace(book.account, timeline_at=at)
 
 
-def _handle(book: Book, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules], bound: Bound) -> Step:
+def _handle(
+    book: Book, shadow: ShadowBook | None, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules], bound: Bound
+) -> Step:
+    strategy = situation.strategies.get(signal.strategy_id)
+    trial = begin(signal, strategy.engine, situation.ab_split) if shadow is not None and strategy is not None else None
     try:
-        strategy = situation.strategies.get(signal.strategy_id)
         if strategy is not None and signal.strategy_id not in rules:
             rules[signal.strategy_id] = rules_of(strategy.settings)
         with bound():
-            return decide_signal(book, situation, signal, rules.get(signal.strategy_id))
+            step = decide_signal(book, situation, signal, rules.get(signal.strategy_id), trial)
     except Exception:
-        return Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
+        step = Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
+        if shadow is not None and trial is not None and step.verdict is not None and step.verdict.status == "failed":
+            shadow.give_up(signal, trial, Reason.DEAD_LETTERED)
+        return step
+    if shadow is None or trial is None:
+        return step
+    return _follow(book, shadow, signal, rules[signal.strategy_id], trial, step, bound)
+
+
+def _follow(book: Book, shadow: ShadowBook, signal: Signal, rules: TradingRules, trial: Trial, step: Step, bound: Bound) -> Step:
+    """The account's step with its pair; whatever happens in the shadow, the step stays what it is."""
+    try:
+        with bound():
+            return shadow.follow(book, signal, rules, trial, step)
+    except Exception:
+        shadow.fail(signal, trial, step, traceback.format_exc())
+        return step
 
 
 def _discard(signal: UnusableSignal) -> Verdict:

@@ -143,6 +143,9 @@ def _signal(account_id: UUID, row: Mapping[str, Any], alert: Alert) -> Signal:
         as_of=row["as_of"],
         attempts=row["attempts"],
         door=row["door"],
+        experiment_id=row["experiment_id"],
+        variant=row["variant"],
+        split_percentage=row["split_percentage"],
     )
 
 

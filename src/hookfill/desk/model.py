@@ -11,6 +11,7 @@ from hookfill.accounts.model import Account, Strategy
 from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.flight import Abroad, Moves
 from hookfill.desk.rows import Order
+from hookfill.desk.trial import NO_SHADOW_ROWS, Shadow, ShadowRows
 from hookfill.engines.flags import NO_FLAGS, Flags
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.model import Position
@@ -69,6 +70,7 @@ class Situation:
         flags: as they are while deciding.
         ab_split: percent of the signals of strategies with the engine ab that the council acts on.
         paper: what trading on paper costs the account.
+        shadow: the account's shadow book; None where nothing is to be done in one.
     """
 
     account: Account
@@ -88,6 +90,7 @@ class Situation:
     paper: PaperModel = USUAL_COSTS
     flags: Flags = NO_FLAGS
     ab_split: int = 0
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ class Outcome:
     equity: Decimal = Decimal(0)
     moves: Moves = NO_MOVES
     is_first_balance: bool = False
+    shadow: ShadowRows = NO_SHADOW_ROWS
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self.verdicts or self.positions or self.moves or self.is_first_balance)
+        return bool(self.verdicts or self.positions or self.moves or self.is_first_balance or self.shadow)

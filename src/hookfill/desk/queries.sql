@@ -20,7 +20,7 @@ FOR UPDATE OF accounts SKIP LOCKED;
 -- name: pending_signals
 -- In order of arrival.
 SELECT signals.signal_id, signals.message_id, signals.strategy_id, signals.source, signals.as_of, attempts, messages.door,
-       coalesce(repaired_body, body) AS body
+       coalesce(repaired_body, body) AS body, experiment_id, variant, split_percentage
 FROM signals
 JOIN messages ON messages.account_id = signals.account_id AND messages.message_id = signals.message_id
 WHERE signals.account_id = :account_id::uuid AND status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp())

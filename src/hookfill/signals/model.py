@@ -109,7 +109,8 @@ class Signal:
     """A pending signal as the desk gathers it: an alert of one strategy in one account.
 
     ``as_of`` is the moment as of which everything about it is decided (UTC): when it was received, or its own time for history.
-    ``door`` is where its message came in.
+    ``door`` is where its message came in. The signed door has answered ``experiment_id``, ``variant`` (A or B) and chosen it with
+    ``split_percentage``; the others leave that to the desk.
     """
 
     account_id: UUID
@@ -121,6 +122,9 @@ class Signal:
     as_of: datetime
     attempts: int = 0
     door: str = ""
+    experiment_id: UUID | None = None
+    variant: str | None = None
+    split_percentage: int | None = None
 
     @property
     def is_by_operator(self) -> bool:

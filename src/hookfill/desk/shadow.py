@@ -1,0 +1,232 @@
+"""The shadow book: what the engine that was not chosen would have done, at the same prices and by the same rules (pure).
+
+Each variant has a book of its own, which is an account's ``Book`` like any other: signals are decided in it by ``decide_signal``,
+and prices mark it by ``mark``, so that whatever those learn holds here, too. What it makes never reaches the account: of a step in
+the shadow book only the positions and orders are kept, cash and limits remain the account's own, and whatever fails here is told
+and changes nothing.
+
+- Gates and risk checks look at the account as it is, but that the strategy holds what its shadow holds. Where the account itself
+  could not have entered (a check, no size), neither side does.
+- Alerts that close or turn close the shadow's positions of both variants; which engine approves matters for entries only.
+"""
+
+import traceback
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
+
+from hookfill.desk.book import Book
+from hookfill.desk.decide import decide_signal
+from hookfill.desk.marks import mark
+from hookfill.desk.model import Situation, Step
+from hookfill.desk.settings import TradingRules
+from hookfill.desk.trial import (
+    VARIANTS,
+    Experiment,
+    Shadow,
+    ShadowPosition,
+    ShadowRows,
+    ShadowTrade,
+    SideOutcome,
+    Trial,
+)
+from hookfill.engines.direction import direction
+from hookfill.engines.model import Decision
+from hookfill.engines.router import Variant
+from hookfill.kernel.ids import derived_id
+from hookfill.kernel.reasons import Reason
+from hookfill.market.model import Candle, Quote
+from hookfill.signals.model import Signal
+
+ENTERED, LEFT, FAILED = "entered", "left", "failed"
+"""What a side did: it entered (and may have left something before), it only left, or its own code failed."""
+_MOST_TRACEBACK = 4_000
+
+
+class ShadowBook:
+    """Both variants' shadows of one account while it folds forward, and the rows that come out of it."""
+
+    def __init__(self, situation: Situation) -> None:
+        """Start from what was gathered."""
+        known = situation.shadow or Shadow()
+        self._situation = situation
+        self._books = {
+            variant: Book(replace(situation, positions=known.positions.get(variant, ()), signals=(), entry_times={}, abroad=None))
+            for variant in VARIANTS
+        }
+        self._owners = dict(known.owners)
+        self._opened_by: dict[tuple[Variant, UUID], UUID | None] = {}
+        self._experiments: list[Experiment] = []
+        self._failures: list[str] = []
+
+    def mark(self, price: Candle | Quote) -> None:
+        """Mark all shadows by a closed bar or a bare price, and take the exits that are due."""
+        for variant in VARIANTS:
+            book = self._books[variant]
+            try:
+                step = mark(book, price)
+            except Exception:
+                self._fail("mark", variant, price.symbol)
+            else:
+                if step is not None:
+                    book.apply(step)
+
+    def follow(self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, step: Step) -> Step:
+        """Do in the shadow what a signal means there, after the account's own step for it was made and before it is applied.
+
+        Returns:
+            The account's step, with the pair in its trace.
+        """
+        outcomes: dict[Variant, SideOutcome] = {}
+        for variant in VARIANTS:
+            says, position_id = self._side(book, signal, rules, trial, variant, step)
+            verdict, failure = self._verdict(trial, variant)
+            outcomes[variant] = SideOutcome(verdict, FAILED if failure else says, position_id, failure)
+        if signal.is_by_operator:
+            return step
+        experiment = _experiment(signal, trial, outcomes)
+        self._experiments.append(experiment)
+        self._note_owner(trial, step)
+        assert step.verdict is not None
+        told = {**step.verdict.trace, "experiment": _told(experiment)}
+        return replace(step, verdict=replace(step.verdict, trace=told))
+
+    def give_up(self, signal: Signal, trial: Trial, reason: Reason) -> None:
+        """Note the pair of a signal whose handling failed for good."""
+        nothing = SideOutcome(None, reason.value)
+        self._experiments.append(_experiment(signal, trial, dict.fromkeys(VARIANTS, nothing)))
+
+    def fail(self, signal: Signal, trial: Trial, step: Step, text: str) -> None:
+        """Note the pair of a signal that could not be followed; ``text`` tells why."""
+        self._failures.append(f"follow {signal.signal_id}: {text[-_MOST_TRACEBACK:]}")
+        outcomes = {variant: SideOutcome(trial.judged.decisions.get(variant), FAILED) for variant in VARIANTS}
+        outcomes[trial.acting] = SideOutcome(trial.judged.decisions.get(trial.acting), *_said(step))
+        self._experiments.append(_experiment(signal, trial, outcomes))
+
+    def _verdict(self, trial: Trial, variant: Variant) -> tuple[Decision | None, str | None]:
+        try:
+            return trial.judged.by(variant), None
+        except Exception as error:
+            self._fail("judge", variant, str(trial.judged.signal.signal_id))
+            return None, f"{type(error).__name__}: {error}"
+
+    def _side(
+        self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, variant: Variant, step: Step
+    ) -> tuple[str, UUID | None]:
+        """What one variant's side did: the account's own step for the one that acts, else what the shadow made of it."""
+        if trial.planned is None:  # it was refused before anything was looked at
+            return _said(step)
+        try:
+            made = self._step(book, signal, rules, trial, variant, step)
+        except Exception:
+            self._fail("follow", variant, str(signal.signal_id))
+            made = None
+        if variant == trial.acting:
+            return _said(step)
+        return (FAILED, None) if made is None else _said(made)
+
+    def _step(
+        self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, variant: Variant, step: Step
+    ) -> Step | None:
+        shadow = self._books[variant]
+        held = [position for (strategy_id, _), position in shadow.open.items() if strategy_id == signal.strategy_id]
+        if variant == trial.acting and not held:
+            return None
+        own = trial.in_shadow(variant, self._barred(trial, variant, step))
+        made = decide_signal(book.as_if(signal.strategy_id, held), self._situation, signal, rules, own)
+        shadow.apply(Step(shadow.account, positions=made.positions, orders=made.orders))
+        for order in made.orders:
+            if order.purpose == "entry":
+                self._opened_by.setdefault((variant, order.position_id), signal.signal_id)
+        return made
+
+    def _barred(self, trial: Trial, variant: Variant, step: Step) -> Reason | None:
+        """Why neither engine can enter; None: it is for the engines to say, or for what the shadow holds."""
+        assert step.verdict is not None
+        assert trial.planned is not None
+        if step.entry_of is not None or step.verdict.reason is None:
+            return None
+        reason, decision = Reason(step.verdict.reason), trial.judged.decisions.get(trial.acting)
+        if trial.judged.market is None:
+            return reason
+        if decision is not None and not decision.approved:
+            return None
+        if trial.planned.refusal is not None:  # the account holds something: that bars the engine by whose verdict it does
+            is_own = trial.held is not None and variant in self._owners.get(trial.held.position_id, ())
+            return trial.planned.refusal if is_own else None
+        return reason if any(leg.purpose == "entry" for leg in trial.planned.legs) else None
+
+    def _note_owner(self, trial: Trial, step: Step) -> None:
+        for order in step.orders:
+            if order.purpose == "entry":
+                known = self._owners.get(order.position_id, frozenset())
+                self._owners[order.position_id] = known | {trial.acting}
+
+    def _fail(self, doing: str, variant: Variant, about: str) -> None:
+        self._failures.append(f"{doing} {variant} {about}: {traceback.format_exc()[-_MOST_TRACEBACK:]}")
+
+    def rows(self) -> ShadowRows:
+        """What is to be written."""
+        outcomes = [(variant, self._books[variant].outcome()) for variant in VARIANTS]
+        return ShadowRows(
+            experiments=tuple(self._experiments),
+            positions=tuple(
+                ShadowPosition(variant, position, self._opened_by.get((variant, position.position_id)))
+                for variant, outcome in outcomes
+                for position in outcome.positions
+            ),
+            trades=tuple(
+                ShadowTrade(variant, order, fill)
+                for variant, outcome in outcomes
+                for order in outcome.orders
+                for fill in order.fills
+            ),
+            failures=tuple(self._failures),
+        )
+
+
+def _said(step: Step) -> tuple[str, UUID | None]:
+    """What a step did, and the position that its entry concerns."""
+    entered: Iterable[UUID] = (order.position_id for order in step.orders if order.purpose == "entry")
+    position_id = next(iter(entered), None)
+    if position_id is not None:
+        return ENTERED, position_id
+    if step.orders:
+        return LEFT, None
+    assert step.verdict is not None
+    return step.verdict.reason or LEFT, None
+
+
+def _experiment(signal: Signal, trial: Trial, outcomes: dict[Variant, SideOutcome]) -> Experiment:
+    market = trial.judged.market
+    return Experiment(
+        signal=signal,
+        experiment_id=signal.experiment_id or derived_id(signal.as_of, signal.signal_id, "experiment"),
+        direction=direction(signal.alert),
+        price=None if market is None or market.quote is None else market.quote.price,
+        assignment=trial.assignment,
+        outcomes=outcomes,
+    )
+
+
+def _told(experiment: Experiment) -> dict[str, object]:
+    """The pair as the signal's story tells it."""
+    sides: dict[str, object] = {}
+    for variant, outcome in experiment.outcomes.items():
+        decision = outcome.verdict
+        sides[variant] = {
+            "engine": None if decision is None else decision.engine,
+            "approved": None if decision is None else decision.approved,
+            "bias": None if decision is None else decision.bias,
+            "confidence": None if decision is None else decision.confidence,
+            "reasons": [] if decision is None else list(decision.reasons),
+            "outcome": outcome.says,
+            "failure": outcome.failure,
+        }
+    return {
+        "experiment_id": str(experiment.experiment_id),
+        "variant": experiment.assignment.variant,
+        "assignment_hash": experiment.assignment.assignment_hash,
+        "split_percentage": experiment.assignment.split_percentage,
+        "sides": sides,
+    }

@@ -1,0 +1,201 @@
+"""The experiment between two engines, as far as it concerns one signal (pure).
+
+Engine A, the rules, and engine B, the council, judge every signal of a strategy with the engine ``ab`` on the same frozen view. The
+variant says whose verdict the account acts on; what the other's would have led to is worked out afterwards, in the shadow book
+(``desk.shadow``), so that nothing of it can stand in the way of trading.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from uuid import UUID
+
+from hookfill.desk.rows import Fill, Order
+from hookfill.engines import rules
+from hookfill.engines.council import engine as council
+from hookfill.engines.model import Decision, Engine, Filters, MarketView
+from hookfill.engines.registry import AB
+from hookfill.engines.router import Assignment, Variant, assign_alert
+from hookfill.kernel.reasons import Reason, explain
+from hookfill.orders.model import Plan
+from hookfill.positions.model import Position
+from hookfill.signals.model import Signal
+
+VARIANTS: tuple[Variant, Variant] = ("A", "B")
+ENGINES: Mapping[Variant, Engine] = {"A": rules.decide, "B": council.decide}
+NAMES: Mapping[Variant, str] = {"A": rules.NAME, "B": council.NAME}
+_NO_FILTERS = Filters()
+
+
+@dataclass(slots=True)
+class Judged:
+    """What both engines look at, kept from the moment at which the acting one judged; and their verdicts, each made once."""
+
+    signal: Signal
+    market: MarketView | None = None
+    filters: Filters = _NO_FILTERS
+    decisions: dict[Variant, Decision] = field(default_factory=dict)
+
+    def by(self, variant: Variant) -> Decision | None:
+        """An engine's verdict; None: a gate came before any engine.
+
+        Raises:
+            Exception: whatever the engine raises.
+        """
+        if self.market is not None and variant not in self.decisions:
+            self.decisions[variant] = ENGINES[variant](self.signal, self.market, self.filters)
+        return self.decisions.get(variant)
+
+
+@dataclass(slots=True)
+class Trial:
+    """One signal under decision by the engine ``ab``: for the account, or for one side of the shadow book.
+
+    Attributes:
+        acting: whose verdict counts here.
+        is_shadow: nothing of it may reach the account or a broker.
+        exits_only: what this side enters on the signal, the account does itself.
+        barred: why the shadow book may not enter, whatever the engine thinks.
+        planned: what the alert means for the account's own position; None: it was refused before.
+        held: the account's own position before the signal.
+        equity: the account's before its entry, by which the shadow's is sized, too; None: not known.
+    """
+
+    assignment: Assignment
+    judged: Judged
+    acting: Variant
+    is_shadow: bool = False
+    exits_only: bool = False
+    barred: Reason | None = None
+    planned: Plan | None = None
+    held: Position | None = None
+    equity: Decimal | None = None
+
+    def note(self, planned: Plan, held: Position | None) -> None:
+        """Keep what the account's own side starts from."""
+        if not self.is_shadow:
+            self.planned, self.held = planned, held
+
+    def judge(self, market: MarketView, filters: Filters) -> Decision:
+        """The verdict that counts here.
+
+        Args:
+            market: as this side's case has it. The account's is kept, and both engines judge on that.
+            filters: the strategy's.
+        """
+        judged = self.judged
+        if judged.market is None and not (self.is_shadow and market.only_leaves):
+            judged.market, judged.filters = replace(market, only_leaves=False), filters
+        if market.only_leaves:  # no filter and no opinion stands between a position and its exit
+            return ENGINES[self.acting](judged.signal, market, _NO_FILTERS)
+        if self.exits_only or self.barred is not None:
+            says = () if self.barred is None else (explain(self.barred),)
+            return Decision(NAMES[self.acting], approved=False, bias=0, confidence=0.0, refusal=self.barred, reasons=says)
+        decision = judged.by(self.acting)
+        assert decision is not None
+        return decision
+
+    def in_shadow(self, variant: Variant, barred: Reason | None) -> "Trial":
+        """The same signal for one side of the shadow book."""
+        return replace(self, acting=variant, is_shadow=True, exits_only=variant == self.acting, barred=barred)
+
+
+def begin(signal: Signal, engine: str, split: int) -> Trial | None:
+    """A trial of a signal of a strategy with this engine; None where both engines are not asked.
+
+    A door that has answered a variant has chosen for good; for the others the router chooses now.
+
+    Args:
+        split: percent of the signals that engine B acts on.
+    """
+    if engine != AB:
+        return None
+    asked = split if signal.split_percentage is None else signal.split_percentage
+    assignment = assign_alert(signal.alert, signal.as_of, asked)
+    for answered in VARIANTS:
+        if signal.variant == answered:
+            assignment = replace(assignment, variant=answered)
+    return Trial(assignment, Judged(signal), assignment.variant)
+
+
+@dataclass(frozen=True, slots=True)
+class SideOutcome:
+    """What one engine's verdict on a signal led to.
+
+    Attributes:
+        verdict: None: a gate came before any engine, or the engine failed.
+        says: ``entered``, ``left`` or the code of the reason for which nothing was traded.
+        position_id: what its entry opened or grew.
+        failure: what the engine raised.
+    """
+
+    verdict: Decision | None
+    says: str
+    position_id: UUID | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """The pair that a signal became, ready to be stored.
+
+    Attributes:
+        direction: 1 long, -1 short, 0: it only closes.
+        price: what both engines saw; None: none was known.
+    """
+
+    signal: Signal
+    experiment_id: UUID
+    direction: int
+    price: Decimal | None
+    assignment: Assignment
+    outcomes: Mapping[Variant, SideOutcome]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPosition:
+    """A position of the shadow book after the fold; ``signal_id``: what opened it, None where that is stored already."""
+
+    variant: Variant
+    position: Position
+    signal_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTrade:
+    """A fill of the shadow book."""
+
+    variant: Variant
+    order: Order
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """What is stored of an account's shadow book.
+
+    Attributes:
+        positions: the open ones of each side.
+        owners: whose verdicts built the account's own open positions, as far as they are a trial's.
+    """
+
+    positions: Mapping[Variant, tuple[Position, ...]] = field(default_factory=dict)
+    owners: Mapping[UUID, frozenset[Variant]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRows:
+    """What a fold changed in the shadow book, and what went wrong in it."""
+
+    experiments: tuple[Experiment, ...] = ()
+    positions: tuple[ShadowPosition, ...] = ()
+    trades: tuple[ShadowTrade, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self.experiments or self.positions)
+
+
+NO_SHADOW_ROWS = ShadowRows()
+"""Nothing happened in the shadow book."""
