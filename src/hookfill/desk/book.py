@@ -12,14 +12,18 @@ from decimal import Decimal
 from uuid import UUID
 
 from hookfill.accounts.model import Account
+from hookfill.brokers.paper.rest import RestingOrder
+from hookfill.desk.contracts import Terms, terms_from
 from hookfill.desk.currency import in_account_currency
 from hookfill.desk.flight import Flight, Tries
 from hookfill.desk.model import NO_MOVES, HaltRow, NewHalt, Outcome, PositionKey, Situation, Step, Verdict
-from hookfill.desk.rows import Order
+from hookfill.desk.price import quote_of_bar
+from hookfill.desk.rows import Order, Rested
 from hookfill.exits.model import ExitRules
 from hookfill.exits.rules import rules_from
 from hookfill.kernel.money import ZERO
 from hookfill.market.instruments import instrument_for
+from hookfill.market.model import Candle, Quote
 from hookfill.positions.apply import market_value
 from hookfill.positions.model import Position
 from hookfill.risk.committed import committed_capital
@@ -33,6 +37,21 @@ def capital_of(position: Position) -> Decimal:
     return committed_capital(position.quantity, position.mark, multiplier=position.multiplier, margin_rate=margin_rate)
 
 
+def capital_of_waiting(order: RestingOrder) -> Decimal:
+    """The capital that an entry commits when what is left of it fills at its own price."""
+    terms, margin_rate = order.terms, instrument_for(order.symbol).margin_rate
+    return committed_capital(order.left, terms.estimate, multiplier=terms.multiplier, margin_rate=margin_rate)
+
+
+def _by_symbol(held: Mapping[PositionKey, Position]) -> dict[str, dict[PositionKey, None]]:
+    """The keys of positions by the symbols whose prices mark them, in order."""
+    keys: dict[str, dict[PositionKey, None]] = {}
+    for key, position in held.items():
+        keys.setdefault(position.symbol, {})[key] = None
+        keys.setdefault(position.priced_by, {})[key] = None
+    return keys
+
+
 class Book:
     """Account, open positions, halts and recent entries; and the rows that the fold has produced so far."""
 
@@ -40,13 +59,17 @@ class Book:
         """Start from what was gathered."""
         self.account: Account = situation.account
         self.paper = situation.paper
+        self.limits = situation.limits
+        self.resting: dict[UUID, RestingOrder] = {order.order_id: order for order in situation.resting}
+        self._rested: dict[UUID, Rested] = {}
         self.open: dict[PositionKey, Position] = {(p.strategy_id, p.symbol): p for p in situation.positions}
         self.halts: list[HaltRow] = list(situation.halts)
         self._entry_times = {strategy_id: sorted(times) for strategy_id, times in situation.entry_times.items()}
         self._exit_rules: dict[UUID, ExitRules] = {}
-        self._by_symbol: dict[str, list[PositionKey]] = {}
-        for key in self.open:
-            self._by_symbol.setdefault(key[1], []).append(key)
+        self._by_symbol = _by_symbol(self.open)
+        self._terms: dict[UUID, Terms] = {}
+        self._seen: dict[str, Candle | Quote] = {}
+        self.first_due = min((p.due_at for p in situation.positions if p.due_at is not None), default=None)
         self._changed: dict[UUID, Position] = {}
         self._orders: list[Order] = []
         self._verdicts: list[Verdict] = []
@@ -63,7 +86,7 @@ class Book:
         return self.open.get((strategy_id, symbol))
 
     def in_symbol(self, symbol: str) -> list[Position]:
-        """All open positions in a symbol."""
+        """All open positions that a symbol's prices mark: those in it, and options on it."""
         return [self.open[key] for key in self._by_symbol.get(symbol, ())]
 
     def in_flight(self, strategy_id: UUID, symbol: str) -> bool:
@@ -115,14 +138,45 @@ class Book:
             rules = self._exit_rules[position.position_id] = rules_from(position.exits)
         return rules
 
+    def terms(self, position: Position) -> Terms:
+        """What an option's price is made of, read once."""
+        terms = self._terms.get(position.position_id)
+        if terms is None:
+            terms = self._terms[position.position_id] = terms_from(position.terms or {})
+        return terms
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The newest price of a symbol that was gathered."""
+        return self._quotes.get(symbol)
+
+    def see(self, price: Candle | Quote) -> None:
+        """Remember the newest price of a symbol as the fold comes to it."""
+        self._seen[price.symbol] = price
+
+    def last_price(self, symbol: str) -> Quote | None:
+        """The newest price of a symbol that the fold has come to; None: to none."""
+        seen = self._seen.get(symbol)
+        return quote_of_bar(seen) if isinstance(seen, Candle) else seen
+
+    def options_on(self, strategy_id: UUID, underlying: str) -> list[Position]:
+        """A strategy's open positions in options on a symbol, oldest first."""
+        held = [self.open[key] for key in self._by_symbol.get(underlying, ()) if key[0] == strategy_id]
+        return [position for position in held if position.underlying == underlying]
+
+    def due_by(self, until: datetime) -> list[Position]:
+        """Open positions at which time alone makes something happen up to a moment, in order of time."""
+        if self.first_due is None or self.first_due > until:
+            return []
+        due = sorted((p.due_at, p.position_id, p) for p in self.open.values() if p.due_at is not None)
+        self.first_due = due[0][0] if due else None
+        return [position for due_at, _, position in due if due_at <= until]
+
     def as_if(self, strategy_id: UUID, positions: Iterable[Position]) -> "Book":
         """The same book, but that a strategy holds other positions than its own; to be read only."""
         other = copy(self)
         others = [position for key, position in self.open.items() if key[0] != strategy_id]
         other.open = {(position.strategy_id, position.symbol): position for position in (*others, *positions)}
-        other._by_symbol = {}
-        for key in other.open:
-            other._by_symbol.setdefault(key[1], []).append(key)  # noqa: SLF001
+        other._by_symbol = _by_symbol(other.open)  # noqa: SLF001 - it is a book like this one
         return other
 
     def apply(self, step: Step) -> None:
@@ -133,6 +187,8 @@ class Book:
             self.flights.update((flight.order_id, flight) for flight in step.moves.flights)
         for position in step.positions:
             self._set(position)
+        for rested in step.rested:
+            self._keep_resting(rested)
         self._orders.extend(step.orders)
         if step.verdict is not None:
             self._verdicts.append(step.verdict)
@@ -142,18 +198,33 @@ class Book:
         if step.entry_of is not None and step.entry_at is not None:
             insort(self._entry_times.setdefault(step.entry_of, []), step.entry_at)
 
+    def _keep_resting(self, rested: Rested) -> None:
+        before = self._rested.get(rested.order_id)
+        self._rested[rested.order_id] = rested if before is None else before.then(rested)
+        if rested.order.is_open:
+            self.resting[rested.order_id] = rested.order
+        else:
+            self.resting.pop(rested.order_id, None)
+
+    def resting_in(self, symbol: str) -> list[RestingOrder]:
+        """The entries that wait for a price of a symbol, in order of their making."""
+        return [order for order in self.resting.values() if order.symbol == symbol]
+
     def _set(self, position: Position) -> None:
         key = (position.strategy_id, position.symbol)
         self._changed[position.position_id] = position
-        keys = self._by_symbol.setdefault(position.symbol, [])
         if position.status == "closed":
             if key in self.open and self.open[key].position_id == position.position_id:
                 del self.open[key]
-                keys.remove(key)
+                for symbol in {position.symbol, position.priced_by}:
+                    del self._by_symbol[symbol][key]
             return
+        if key not in self.open:
+            for symbol in {position.symbol, position.priced_by}:
+                self._by_symbol.setdefault(symbol, {})[key] = None
         self.open[key] = position
-        if key not in keys:
-            keys.append(key)
+        if position.due_at is not None and (self.first_due is None or position.due_at < self.first_due):
+            self.first_due = position.due_at
 
     def outcome(self) -> Outcome:
         """The rows to write."""
@@ -166,4 +237,6 @@ class Book:
             equity=self.account.cash + sum((market_value(one, one.mark) for one in self.open.values()), ZERO),
             moves=self._moves,
             is_first_balance=self._is_first_balance,
+            rested=tuple(self._rested.values()),
+            resting=len(self.resting),
         )

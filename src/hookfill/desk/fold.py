@@ -16,11 +16,11 @@ from hookfill.brokers.mt5.model import EXIT_LIFE
 from hookfill.desk.book import Book
 from hookfill.desk.booking import book_news
 from hookfill.desk.decide import decide_signal
-from hookfill.desk.flight import Abroad
 from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
 from hookfill.desk.settings import TradingRules, rules_of
 from hookfill.desk.shadow import ShadowBook
+from hookfill.desk.timers import end_options, pass_time
 from hookfill.desk.trial import Trial, begin
 from hookfill.engines.registry import AB
 from hookfill.kernel.lifecycle import SIGNAL
@@ -55,13 +55,14 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
     for unusable in situation.unusable:
         book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
-        place = _fold_prices(book, shadow, prices, place, signal.as_of, situation.abroad)
+        place = _fold_prices(book, shadow, situation, prices, place, signal.as_of)
+        _advance(book, end_options(book, situation, signal.as_of))
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
             _keep_waiting(book, situation, signal)
             continue
         book.apply(_handle(book, shadow, situation, signal, rules, bound))
         _advance(book, signal.as_of)
-    _fold_prices(book, shadow, prices, place, situation.horizon, situation.abroad)
+    _fold_prices(book, shadow, situation, prices, place, situation.horizon)
     outcome = book.outcome() if shadow is None else replace(book.outcome(), shadow=shadow.rows())
     _check(situation, outcome)
     return outcome
@@ -89,17 +90,27 @@ def _true_at(price: Candle | Quote) -> datetime:
 
 
 def _fold_prices(
-    book: Book, shadow: ShadowBook | None, prices: Sequence[Candle | Quote], place: int, until: datetime, abroad: Abroad | None
+    book: Book, shadow: ShadowBook | None, situation: Situation, prices: Sequence[Candle | Quote], place: int, until: datetime
 ) -> int:
-    """Apply the prices from ``place`` on that are true by ``until``; returns the place of the first that is not."""
+    """Apply the prices from ``place`` on that are true by ``until``, and what time does between them.
+
+    Returns:
+        The place of the first price that is later.
+    """
     while place < len(prices) and _true_at(prices[place]) <= until:
-        step = mark(book, prices[place], abroad)
+        price = prices[place]
+        at = _true_at(price)
+        _advance(book, pass_time(book, situation, at))
+        _advance(book, end_options(book, situation, at, price.symbol))
+        book.see(price)
+        step = mark(book, price, situation.abroad)
         if step is not None:
             book.apply(step)
-            _advance(book, _true_at(prices[place]))
+            _advance(book, at)
         if shadow is not None:
-            shadow.mark(prices[place])
+            shadow.mark(price)
         place += 1
+    _advance(book, pass_time(book, situation, until))
     return place
 
 
@@ -121,9 +132,9 @@ def _keep_waiting(book: Book, situation: Situation, signal: Signal) -> None:
     book.apply(Step(book.account, verdict=verdict))
 
 
-def _advance(book: Book, at: datetime) -> None:
+def _advance(book: Book, at: datetime | None) -> None:
     timeline = book.account.timeline_at
-    if timeline is None or at > timeline:
+    if at is not None and (timeline is None or at > timeline):
         book.account = replace(book.account, timeline_at=at)
 
 

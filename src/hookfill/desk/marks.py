@@ -1,17 +1,18 @@
 """A price moves an account's positions: they are marked, and exits that are due are taken (pure)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
-from hookfill.brokers.paper.fill import PaperModel, exit_fill_price
+from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
+from hookfill.desk.contracts import FRESH, at_bid, contract_bar, contract_price
 from hookfill.desk.flight import Abroad
 from hookfill.desk.model import NO_MOVES, Step
 from hookfill.desk.rows import Order
 from hookfill.desk.submit import send_due_exit
 from hookfill.desk.trade import Price, Ticket, reduce
-from hookfill.exits.evaluate import on_bar, on_price
+from hookfill.exits.evaluate import on_bar, on_price, without
 from hookfill.exits.model import BarOutcome, Exit
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, Quote
@@ -20,7 +21,7 @@ from hookfill.positions.model import Position
 
 
 def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Step | None:
-    """All positions in the symbol after a closed bar or a bare price; None when that changes none of them.
+    """All positions that a closed bar or a bare price concerns, options on its symbol too; None when it changes none of them.
 
     Args:
         abroad: what is known of the account's dealings at its broker, which then is asked to leave a position; None: on paper.
@@ -28,42 +29,73 @@ def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Ste
     held = book.in_symbol(price.symbol)
     if not held:
         return None
-    instrument = instrument_for(price.symbol)
-    if isinstance(price, Candle):
-        outcomes = [on_bar(position, price, book.exit_rules(position), instrument) for position in held]
-        return _step(book, abroad, held, outcomes, price.closes_at)
-    outcomes = [on_price(position, price.price, price.at, book.exit_rules(position), instrument) for position in held]
-    return _step(book, abroad, held, outcomes, price.at)
+    at = price.closes_at if isinstance(price, Candle) else price.at
+    return taken(book, abroad, held, [_judged(book, position, price, at) for position in held], at)
 
 
-def _step(book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
+def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime) -> BarOutcome:
+    """What the price does to one position."""
+    own: Candle | Quote | None = price
+    if position.underlying is not None and price.symbol == position.underlying:
+        own = _own(book, position, price, at)
+    if own is None or at <= position.marked_until:
+        return BarOutcome(position, None)
+    rules, instrument = book.exit_rules(position), instrument_for(position.symbol)
+    if isinstance(own, Candle):
+        return on_bar(position, own, rules, instrument)
+    return on_price(position, own.price, own.at, rules, instrument)
+
+
+def _own(book: Book, position: Position, price: Candle | Quote, at: datetime) -> Candle | Quote | None:
+    """What a price of its underlying makes of an option; None: it has ended, or somebody has told its own price a moment ago."""
+    contract = instrument_for(position.symbol).option
+    told = book.quote(position.symbol)
+    if contract is None or at > contract.expires_at or (told is not None and timedelta(0) <= at - told.at <= FRESH):
+        return None
+    terms = book.terms(position)
+    return contract_bar(contract, price, terms) if isinstance(price, Candle) else contract_price(contract, price, terms)
+
+
+def taken(book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
+    """The exits that are due taken, on paper or by asking the broker; None when nothing changed.
+
+    Args:
+        held: the positions before.
+        outcomes: of each, what a price or the time has done to it.
+        at: when (UTC).
+    """
     account = book.account
     changed: list[Position] = []
     orders: list[Order] = []
     moves = NO_MOVES
     for before, outcome in zip(held, outcomes, strict=True):
-        after, due = outcome.position, outcome.exit
-        if due is None or not book.may_leave(after):  # after a full halt, the next price decides anew
+        after = outcome.position
+        due = [*outcome.partial, *([] if outcome.exit is None else [outcome.exit])]
+        if not due or not book.may_leave(after):  # after a full halt, the next price decides anew
             pass
-        elif abroad is not None:
-            sent = send_due_exit(book, abroad, after, due)
+        elif abroad is not None:  # one order at a time: what leaves all, or else the nearest target
+            sent = send_due_exit(book, abroad, after, outcome.exit or due[0])
             if sent is not None:
                 after, moves = sent.positions[0], moves + sent.moves
                 orders += sent.orders
         else:
-            account, after, order = _leave(roll_day(account, at), after, due, book.paper)
-            orders.append(order)
+            account = roll_day(account, at)
+            for one in due:
+                account, after, order = _leave(book, account, after, one)
+                orders.append(order)
         if after is not before:
             changed.append(after)
     return Step(account=account, positions=tuple(changed), orders=tuple(orders), moves=moves) if changed else None
 
 
-def _leave(account: Account, position: Position, due: Exit, model: PaperModel) -> tuple[Account, Position, Order]:
+def _leave(book: Book, account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:
     instrument = instrument_for(position.symbol)
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    price = Price(exit_fill_price(side, due, instrument, model), "candle", due.low, due.high)
+    met = due if position.underlying is None else at_bid(due, book.terms(position))
+    price = Price(exit_fill_price(side, met, instrument, book.paper), "candle", met.low, met.high)
+    is_part = due.quantity is not None
     ticket = Ticket(
-        client_order_id=f"{position.position_id.hex}-exit",
+        client_order_id=f"{position.position_id.hex}-target-{due.target}" if is_part else f"{position.position_id.hex}-exit",
         signal_id=None,
         strategy_id=position.strategy_id,
         symbol=position.symbol,
@@ -72,4 +104,6 @@ def _leave(account: Account, position: Position, due: Exit, model: PaperModel) -
         at=due.at,
         stop_price=due.level,
     )
-    return reduce(account, position, abs(position.quantity), price, ticket, model)
+    quantity = abs(position.quantity) if due.quantity is None else due.quantity
+    account, after, order = reduce(account, position, quantity, price, ticket, book.paper)
+    return account, without(after, due.target) if is_part else after, order

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from hookfill.accounts.model import Account, Strategy
 from hookfill.brokers.paper.fill import PaperModel
+from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.flight import Abroad, Moves
-from hookfill.desk.rows import Order
+from hookfill.desk.rows import Order, Rested
 from hookfill.desk.trial import NO_SHADOW_ROWS, Shadow, ShadowRows
 from hookfill.engines.flags import NO_FLAGS, Flags
 from hookfill.market.model import Candle, Quote
+from hookfill.market.option_chain import OptionChain
 from hookfill.positions.model import Position
 from hookfill.risk.model import Halt, Limits
 from hookfill.signals.model import Alert, Signal, Unusable
@@ -53,6 +55,26 @@ class UnusableSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionData:
+    """What is known for trading options.
+
+    Attributes:
+        bars: of each underlying that options are asked on: closed and later bars per timeframe, longest timeframe first, oldest bar
+            first; its volatility is made of them.
+        chains: of each such underlying the stored chain, where one is fresh.
+        closes: of each option that has ended and is still open: its underlying's last price until its end, by (underlying, end).
+    """
+
+    bars: Mapping[str, tuple[tuple[Candle, ...], ...]] = field(default_factory=dict)
+    chains: Mapping[str, OptionChain] = field(default_factory=dict)
+    closes: Mapping[tuple[str, datetime], Quote] = field(default_factory=dict)
+
+
+NO_OPTIONS = OptionData()
+"""Nobody trades any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that deciding for one account needs, gathered under its lock.
 
@@ -70,6 +92,8 @@ class Situation:
         flags: as they are while deciding.
         ab_split: percent of the signals of strategies with the engine ab that the council acts on.
         paper: what trading on paper costs the account.
+        resting: its entries that wait for a price on paper.
+        options: what trading options needs.
         shadow: the account's shadow book; None where nothing is to be done in one.
     """
 
@@ -88,8 +112,10 @@ class Situation:
     unusable: tuple[UnusableSignal, ...] = ()
     abroad: Abroad | None = None
     paper: PaperModel = USUAL_COSTS
+    resting: tuple[RestingOrder, ...] = ()
     flags: Flags = NO_FLAGS
     ab_split: int = 0
+    options: OptionData = NO_OPTIONS
     shadow: Shadow | None = None
 
 
@@ -138,11 +164,15 @@ class Step:
     entry_of: UUID | None = None
     entry_at: datetime | None = None
     moves: Moves = NO_MOVES
+    rested: tuple[Rested, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The rows to write for one account; ``positions`` are those that changed, ``equity`` is what the account is worth after it."""
+    """The rows to write for one account; ``positions`` are those that changed, ``equity`` is what the account is worth after it.
+
+    ``rested`` are the entries that changed while they rest, and ``resting`` is how many do after it.
+    """
 
     account: Account
     verdicts: tuple[Verdict, ...]
@@ -152,8 +182,10 @@ class Outcome:
     equity: Decimal = Decimal(0)
     moves: Moves = NO_MOVES
     is_first_balance: bool = False
+    rested: tuple[Rested, ...] = ()
+    resting: int = 0
     shadow: ShadowRows = NO_SHADOW_ROWS
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self.verdicts or self.positions or self.moves or self.is_first_balance or self.shadow)
+        return bool(self.verdicts or self.positions or self.moves or self.is_first_balance or self.rested or self.shadow)
