@@ -3,6 +3,7 @@
 Import this module only where Alpaca is asked: the library loads pandas.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,19 +13,6 @@ from typing import Any, Self, cast
 
 import requests
 import structlog
-from alpaca.common.exceptions import APIError
-from alpaca.data.enums import DataFeed, OptionsFeed
-from alpaca.data.historical.crypto import CryptoHistoricalDataClient
-from alpaca.data.historical.option import OptionHistoricalDataClient
-from alpaca.data.historical.stock import StockHistoricalDataClient
-from alpaca.data.requests import (
-    CryptoBarsRequest,
-    CryptoLatestQuoteRequest,
-    OptionChainRequest,
-    StockBarsRequest,
-    StockLatestQuoteRequest,
-)
-from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
 from hookfill.kernel.clock import utc_now
 from hookfill.market.feeds.alpaca_answers import (
@@ -49,6 +37,22 @@ from hookfill.market.feeds.port import (
 from hookfill.market.feeds.session import BoundedSession, GaveUp, Limits, in_thread
 from hookfill.market.model import Quote
 from hookfill.market.option_chain import OptionChain
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports the old half of websockets, which nothing uses here
+    from alpaca.common.exceptions import APIError
+    from alpaca.data.enums import DataFeed, OptionsFeed
+    from alpaca.data.historical.crypto import CryptoHistoricalDataClient
+    from alpaca.data.historical.option import OptionHistoricalDataClient
+    from alpaca.data.historical.stock import StockHistoricalDataClient
+    from alpaca.data.requests import (
+        CryptoBarsRequest,
+        CryptoLatestQuoteRequest,
+        OptionChainRequest,
+        StockBarsRequest,
+        StockLatestQuoteRequest,
+    )
+    from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
 Told = Mapping[str, object]
 """What Alpaca tells by symbol: raw, so that numbers are read by our rules and not rounded by the library's."""
@@ -142,6 +146,7 @@ class AlpacaFeed:
     def __init__(self, keys: AlpacaKeys, limits: Limits, *, now: Callable[[], datetime] = utc_now) -> None:
         """Nothing is connected yet."""
         self._session = BoundedSession(limits)
+        self._seconds = limits.question_seconds
         self._stocks = _Stocks(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
         self._coins = _Coins(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
         self._options = _Options(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
@@ -236,7 +241,7 @@ class AlpacaFeed:
             FeedRefused, FeedUnavailable, FeedMalformed: there is no answer that can be used.
         """
         try:
-            answer = await in_thread(call)
+            answer = await in_thread(call, self._seconds)
         except GaveUp as error:
             raise FeedUnavailable(f"Alpaca does not answer: {error}. It is asked again by itself.") from error
         except APIError as error:

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 
 from hookfill.kernel.errors import HookfillError
 
@@ -37,7 +38,8 @@ class Limits:
     Attributes:
         connect_seconds, read_seconds: for a connection, and for the next bytes of an answer.
         answer_seconds: for a whole answer: bytes that drip in one by one must not hold us forever.
-        all_seconds: for all tries together, waiting included.
+        all_seconds: for all tries of a request together, waiting included.
+        question_seconds: for all requests of one question, however many pages its answer has.
         most_bytes: of an answer, unpacked.
         tries: of a GET whose answer is transient or does not come; anything else is sent once.
         first_wait_seconds, longest_wait_seconds: before a second try, doubling; a longer wait that the answer asks for ends it.
@@ -48,6 +50,7 @@ class Limits:
     read_seconds: float = 5.0
     answer_seconds: float = 20.0
     all_seconds: float = 60.0
+    question_seconds: float = 180.0
     most_bytes: int = 32 * 1024 * 1024
     tries: int = 4
     first_wait_seconds: float = 0.5
@@ -89,7 +92,7 @@ class BoundedSession(requests.Session):
             self._wait(self._pace.take(self._clock()), give_up_at)
             try:
                 response = self._once(method, url, options)
-            except (requests.RequestException, OSError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 if attempt == tries:
                     raise GaveUp(f"{_named(error)} ({tries} tries)") from error
                 self._wait(self._backoff(attempt), give_up_at)
@@ -104,7 +107,7 @@ class BoundedSession(requests.Session):
         bounds = (self._limits.connect_seconds, self._limits.read_seconds)
         with super().request(method, url, **{**options, "timeout": bounds, "stream": True}) as response:
             body = bytearray()
-            for chunk in response.raw.stream(_CHUNK, decode_content=True):
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):  # what is there already; read would wait for more
                 body += chunk
                 if len(body) > self._limits.most_bytes:
                     raise requests.exceptions.ContentDecodingError(f"more than {self._limits.most_bytes} bytes")
@@ -143,13 +146,17 @@ class Pace:
             return max(0.0, self._free_at - now)
 
 
-async def in_thread(call: Callable[[], T]) -> T:
-    """Run what blocks in a thread that does not hold up the end of the process."""
+async def in_thread(call: Callable[[], T], seconds: float) -> T:
+    """Run what blocks in a thread that does not hold up the end of the process.
+
+    Raises:
+        GaveUp: it took longer than ``seconds``; the thread ends when it may.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def tell(result: T | None, error: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
+        if future.done():  # nobody waits for it any more
             return
         if error is not None:
             future.set_exception(error)
@@ -168,7 +175,11 @@ async def in_thread(call: Callable[[], T]) -> T:
             return
 
     threading.Thread(target=work, name="feed", daemon=True).start()
-    return await future
+    try:
+        async with asyncio.timeout(seconds):
+            return await future
+    except TimeoutError:
+        raise GaveUp(f"no end within {seconds:g} s") from None
 
 
 def _asked_wait(response: requests.Response) -> float:
@@ -192,6 +203,6 @@ def _until_reset(response: requests.Response) -> float:
 
 def _named(error: BaseException) -> str:
     """What happened, without the address, which is long and says nothing."""
-    return {"ReadTimeout": "no answer in time", "ConnectTimeout": "no connection in time"}.get(
-        type(error).__name__, f"{type(error).__name__}: {str(error)[:200]}"
-    )
+    name = type(error).__name__
+    known = {"ReadTimeout": "no answer in time", "ReadTimeoutError": "no answer in time", "ConnectTimeout": "no connection in time"}
+    return known.get(name, f"{name}: {str(error)[:200]}")

@@ -1,0 +1,1 @@
+"""A stand-in for Alpaca, which speaks the JSON that its documents describe."""
