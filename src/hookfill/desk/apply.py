@@ -9,11 +9,13 @@ import orjson
 
 from hookfill.accounts.trading import equity_minute
 from hookfill.desk.abroad import apply_moves
+from hookfill.desk.experiments import keep_shadow
 from hookfill.desk.gather import SQL
 from hookfill.desk.model import Outcome
 from hookfill.desk.price import alert_prices
-from hookfill.kernel.money import ZERO
+from hookfill.kernel.money import ZERO, plain
 from hookfill.market.store import keep_account_prices
+from hookfill.positions.model import Target
 from hookfill.signals.codec import alert_to_json
 from hookfill.signals.model import Alert
 
@@ -53,6 +55,7 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     )
     if outcome.moves:
         await apply_moves(connection, account.account_id, outcome.moves)
+    await keep_shadow(connection, account.account_id, outcome.shadow)
     if prices := alert_prices(outcome):
         await keep_account_prices(connection, account.account_id, prices)
 
@@ -105,5 +108,13 @@ def _position_columns(outcome: Outcome) -> list[list[Any]]:
         "position_id strategy_id symbol status quantity average_price cost multiplier entries realized_pnl commission mark "
         "marked_at marked_until stop_price target_price initial_risk best_price trailing_stop at_break_even",
     )
-    columns.append([orjson.dumps(dict(position.exits)).decode() for position in outcome.positions])
-    return columns + _columns(outcome.positions, "opened_at closed_at exit_reason")
+    held = outcome.positions
+    columns.append([orjson.dumps(dict(position.exits)).decode() for position in held])
+    columns += _columns(held, "opened_at closed_at exit_reason underlying")
+    columns.append([None if position.terms is None else orjson.dumps(dict(position.terms)).decode() for position in held])
+    columns.append([orjson.dumps([_target(target) for target in position.targets]).decode() for position in held])
+    return columns + _columns(held, "leave_at leave_for due_at")
+
+
+def _target(target: Target) -> dict[str, object]:
+    return {"number": target.number, "price": plain(target.price), "percent": plain(target.percent), "of": plain(target.of)}

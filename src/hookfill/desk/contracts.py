@@ -6,24 +6,38 @@ ask, and every rule about bars holds for options as it stands. What is bought or
 so the bar that a fill lies in goes from the lowest bid to the highest ask.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hookfill.accounts.model import Strategy
 from hookfill.exits.model import Exit, ExitReason
 from hookfill.kernel.money import ZERO, as_price, plain, round_to_tick
+from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, OptionContract, Quote
 from hookfill.market.option_chain import HALF_SPREAD, MODEL, TICK, OptionChain, OptionQuote, option_candle
-from hookfill.market.option_prices import DEFAULT_RATE, implied_volatility, years_between
+from hookfill.market.option_prices import DEFAULT_RATE, implied_volatility, realised_volatility, years_between
 from hookfill.orders.model import Side
+from hookfill.orders.strike_rules import Trade
+from hookfill.signals.model import Alert
 
 FRESH = timedelta(seconds=150)
 """So long a price that somebody told of the contract itself wins over what the model makes of its underlying's."""
 USUAL_VOLATILITY = 0.2
 """Where nothing tells: about what large indices have in the long run. Only an option that a broker filled without any price of its
 underlying being known here comes to it."""
+
+FRAMES = ("D1", "H4", "H1", "M30", "M15", "M5", "M1")
+"""Timeframes that an underlying's volatility is made of: of the longest that has enough bars."""
+VOLATILITY_BARS = 300
+"""How many bars of a timeframe are looked at for it: the intraday ones span a session or more."""
+MOST_DAILY_BARS = 60
+"""Of daily bars: three months."""
+_MOST_BAR_AGE = timedelta(days=10)
+"""Bars that ended longer ago tell nothing of today's volatility."""
 
 _LIMITS = frozenset({ExitReason.TAKE_PROFIT, ExitReason.PARTIAL_TARGET})
 
@@ -55,6 +69,36 @@ class Terms:
             "half_spread": plain(self.half_spread),
             "spot": None if self.spot is None else plain(self.spot),
         }
+
+
+def priced_by(symbol: str) -> str:
+    """The symbol whose price decides what ``symbol`` costs: an option's underlying, else itself."""
+    contract = instrument_for(symbol).option
+    return symbol if contract is None else contract.underlying
+
+
+def asks_for_options(alert: Alert, strategy: Strategy | None) -> bool:
+    """Whether an alert may lead to the purchase of an option: it asks for one, it names one, or its strategy buys nothing else."""
+    if alert.option is not None or instrument_for(alert.symbol).option is not None:
+        return True
+    section = None if strategy is None else strategy.settings.get("options")
+    return isinstance(section, Mapping) and section.get("trade") == Trade.ALWAYS
+
+
+def volatility_of(series: Sequence[Sequence[Candle]], at: datetime) -> float | None:
+    """An underlying's realised volatility as of a moment; None where no timeframe has enough bars that closed by then.
+
+    Args:
+        series: its bars per timeframe, the longest first, as ``FRAMES`` names them.
+    """
+    for frame, bars in zip(FRAMES, series, strict=True):
+        closed = bars[: bisect_right(bars, at, key=lambda bar: bar.closes_at)]
+        if not closed or closed[-1].closes_at < at - _MOST_BAR_AGE:
+            continue
+        found = realised_volatility(closed[-(MOST_DAILY_BARS if frame == "D1" else VOLATILITY_BARS) :])
+        if found is not None:
+            return found
+    return None
 
 
 def terms_from(stored: Mapping[str, Any]) -> Terms:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
+from decimal import Decimal
+from itertools import chain, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,15 @@ import asyncpg
 from hookfill.accounts.model import Account, Strategy, UserDefaults
 from hookfill.brokers.paper.costs import costs_from
 from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
+from hookfill.desk.chains import gather_options, told_quotes
+from hookfill.desk.contracts import priced_by
+from hookfill.desk.experiments import NONE_HELD, gather_shadow, open_shadows
 from hookfill.desk.model import HaltRow, Situation, UnusableSignal
-from hookfill.desk.price import study_timeframe
+from hookfill.desk.price import candle_from, study_timeframe
 from hookfill.desk.view import bars_needed
 from hookfill.market.model import Candle, Quote
-from hookfill.market.timeframes import TIMEFRAMES, bar_close
-from hookfill.positions.model import Position
+from hookfill.market.timeframes import TIMEFRAMES
+from hookfill.positions.model import Position, Target
 from hookfill.postgres.sql import load
 from hookfill.risk.model import Halt, limits_from
 from hookfill.signals.model import Alert, Signal, Unusable
@@ -59,7 +63,9 @@ async def gather(
     if found.latest is not None:
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
         horizon = found.latest if found.more_wait else max(horizon, found.latest)
-    symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in positions}
+    shadows = await open_shadows(connection, account_id) if account_row["has_shadow"] else NONE_HELD
+    held = [*positions, *chain.from_iterable(shadows.values())]
+    symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in held}
     abroad = None
     if account.is_at_broker:
         abroad = await gather_abroad(connection, account, positions, now, account_row["database_now"])
@@ -67,7 +73,9 @@ async def gather(
         account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
         symbols = symbols_of(account, abroad, symbols)
     quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
-    sinces = _spans(found.signals, positions, quotes, horizon)
+    if any(position.underlying is not None for position in positions):
+        quotes |= await told_quotes(connection, positions, horizon)
+    sinces = _spans(found.signals, held, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
     flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
@@ -89,6 +97,8 @@ async def gather(
         horizon=horizon,
         abroad=abroad,
         paper=costs_from(account.costs),
+        options=await gather_options(connection, signals, strategies, positions, bars, horizon),
+        shadow=await gather_shadow(connection, account_id, shadows, strategies, positions),
     )
 
 
@@ -172,7 +182,8 @@ def position_from(row: Mapping[str, Any]) -> Position:
     values = dict(row)
     values.pop("account_id")
     values.pop("updated_at")
-    return Position(**values)
+    targets = [Target(one["number"], *(Decimal(one[name]) for name in ("price", "percent", "of"))) for one in values.pop("targets")]
+    return Position(targets=tuple(targets), **values)
 
 
 async def _strategies(connection: asyncpg.Connection, account_id: UUID, strategy_ids: set[UUID]) -> dict[UUID, Strategy]:
@@ -244,13 +255,14 @@ def _spans(
         sinces[symbol] = min(sinces.get(symbol, since), since)
 
     for position in positions:
-        quote = quotes.get(position.symbol)
+        quote = quotes.get(position.priced_by)
         if quote is not None and min(quote.at, horizon) > position.marked_until:
-            widen(position.symbol, position.marked_until)
+            widen(position.priced_by, position.marked_until)
     for signal in signals:
-        quote = quotes.get(signal.alert.symbol)
+        symbol = priced_by(signal.alert.symbol)
+        quote = quotes.get(symbol)
         if quote is not None and quote.at > signal.as_of:
-            widen(signal.alert.symbol, signal.as_of)
+            widen(symbol, signal.as_of)
     return sinces
 
 
@@ -266,27 +278,13 @@ async def _bars(
     rows = await connection.fetch(SQL.bars_between.sql, [a[0] for a in asked], [a[1] for a in asked], early, horizon, MOST_BARS)
     if len(rows) == MOST_BARS:
         horizon = rows[-1]["timestamp"]
-    bars = [_candle(row) for row in rows]
+    bars = [candle_from(row) for row in rows]
     kept = [bar for bar in bars if sinces[bar.symbol] < bar.closes_at <= horizon]
     kept.sort(key=lambda bar: (bar.closes_at, TIMEFRAMES[bar.timeframe], bar.symbol))
     return tuple(kept), horizon
 
 
 _MARKING = [name for name, seconds in TIMEFRAMES.items() if seconds <= TIMEFRAMES["D1"]]
-
-
-def _candle(row: Mapping[str, Any]) -> Candle:
-    return Candle(
-        symbol=row["symbol"],
-        timeframe=row["timeframe"],
-        opened_at=row["timestamp"],
-        closes_at=bar_close(row["timeframe"], row["timestamp"]),
-        open=row["open"],
-        high=row["high"],
-        low=row["low"],
-        close=row["close"],
-        volume=row["volume"],
-    )
 
 
 def _up_to(signals: Sequence[Signal], horizon: datetime) -> tuple[Signal, ...]:
@@ -298,13 +296,13 @@ async def _history(
     connection: asyncpg.Connection, sinces: Mapping[str, datetime], bars: Sequence[Candle], signals: Sequence[Signal]
 ) -> dict[str, tuple[Candle, ...]]:
     """For symbols with signals that are older than their quote: the bars of the span and the ones just before it."""
-    symbols = sorted({signal.alert.symbol for signal in signals} & sinces.keys())
+    symbols = sorted({priced_by(signal.alert.symbol) for signal in signals} & sinces.keys())
     if not symbols:
         return {}
     asked = [(symbol, timeframe) for symbol in symbols for timeframe in _MARKING]
     befores = [sinces[symbol] for symbol, _ in asked]
     rows = await connection.fetch(SQL.last_bars_before.sql, [a[0] for a in asked], [a[1] for a in asked], befores, 2)
-    known = {(bar.symbol, bar.timeframe, bar.opened_at): bar for bar in (*map(_candle, rows), *bars)}
+    known = {(bar.symbol, bar.timeframe, bar.opened_at): bar for bar in (*map(candle_from, rows), *bars)}
     ordered = sorted(known.values(), key=lambda bar: (bar.closes_at, -TIMEFRAMES[bar.timeframe]))
     return {symbol: tuple(bar for bar in ordered if bar.symbol == symbol) for symbol in symbols}
 
@@ -331,6 +329,6 @@ async def _studies(
     before = await connection.fetch(SQL.last_bars_before.sql, *asked, most + 1)  # one of them may still be forming
     between = await connection.fetch(SQL.bars_between.sql, *asked, until, MOST_BARS)
     studies: dict[tuple[str, str], list[Candle]] = {key: [] for key in spans}
-    for bar in sorted(map(_candle, (*before, *between)), key=lambda bar: bar.opened_at):
+    for bar in sorted(map(candle_from, (*before, *between)), key=lambda bar: bar.opened_at):
         studies[bar.symbol, bar.timeframe].append(bar)
     return {key: tuple(bars) for key, bars in studies.items()}

@@ -1,18 +1,19 @@
 """Which price is true for a symbol as of a moment (pure)."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from hookfill.desk.model import Outcome
 from hookfill.market.model import Candle, Quote
-from hookfill.market.timeframes import bar_seconds, closest_timeframe
+from hookfill.market.timeframes import bar_close, bar_seconds, closest_timeframe
 from hookfill.signals.model import Alert, Signal
 
 
 def quote_of_bar(bar: Candle) -> Quote:
     """The price that a closed bar leaves behind: its close, true at its closing."""
-    return Quote(bar.symbol, bar.close, bar.closes_at, "candle", bar_seconds(bar.timeframe), bar.low, bar.high)
+    return Quote(bar.symbol, bar.close, bar.closes_at, "candle", bar_seconds(bar.timeframe), bar.low, bar.high, bar.volume)
 
 
 def quote_as_of(newest: Quote | None, history: Sequence[Candle], at: datetime) -> Quote | None:
@@ -69,3 +70,18 @@ def alert_prices(outcome: Outcome) -> list[Quote]:
 def study_timeframe(signal: Signal) -> str:
     """The timeframe an engine looks at: the alert's own, or five minutes."""
     return closest_timeframe(signal.alert.timeframe) or "M5"
+
+
+def candle_from(row: Mapping[str, Any]) -> Candle:
+    """A bar from its row."""
+    return Candle(
+        symbol=row["symbol"],
+        timeframe=row["timeframe"],
+        opened_at=row["timestamp"],
+        closes_at=bar_close(row["timeframe"], row["timestamp"]),
+        open=row["open"],
+        high=row["high"],
+        low=row["low"],
+        close=row["close"],
+        volume=row["volume"],
+    )

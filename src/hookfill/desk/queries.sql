@@ -12,7 +12,10 @@ WHERE positions.status <> 'closed' AND least(quotes.quoted_at, :horizon::timesta
 -- name: lock_account^
 -- The account's lock, held until commit (a dead worker's is gone with its connection), and what its user has set.
 SELECT accounts.*, clock_timestamp() AS database_now, daily_loss_limit_pct, max_spread, default_lot_size, stop_loss_pips,
-       take_profit_pips
+       take_profit_pips,
+       EXISTS (
+           SELECT FROM shadow_positions WHERE shadow_positions.account_id = accounts.account_id AND status <> 'closed'
+       ) AS has_shadow
 FROM accounts LEFT JOIN user_settings USING (user_id)
 WHERE account_id = :account_id::uuid
 FOR UPDATE OF accounts SKIP LOCKED;
@@ -144,22 +147,24 @@ WHERE account_id = :account_id::uuid;
 INSERT INTO positions (
     account_id, position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier, entries, realized_pnl,
     commission, mark, marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even,
-    exits, opened_at, closed_at, exit_reason
+    exits, opened_at, closed_at, exit_reason, underlying, terms, targets, leave_at, leave_for, due_at
 )
 SELECT :account_id::uuid, p.position_id, p.strategy_id, p.symbol, p.status, p.quantity, p.average_price, p.cost, p.multiplier,
        p.entries, p.realized_pnl, p.commission, p.mark, p.marked_at, p.marked_until, p.stop_price, p.target_price, p.initial_risk,
-       p.best_price, p.trailing_stop, p.at_break_even, p.exits::jsonb, p.opened_at, p.closed_at, p.exit_reason
+       p.best_price, p.trailing_stop, p.at_break_even, p.exits::jsonb, p.opened_at, p.closed_at, p.exit_reason,
+       p.underlying, p.terms::jsonb, p.targets::jsonb, p.leave_at, p.leave_for, p.due_at
 FROM unnest(
     :position_ids::uuid[], :strategy_ids::uuid[], :symbols::text[], :statuses::text[], :quantities::numeric[],
     :average_prices::numeric[], :costs::numeric[], :multipliers::numeric[], :entries::integer[], :realized_pnls::numeric[],
     :commissions::numeric[], :marks::numeric[], :marked_ats::timestamptz[], :marked_untils::timestamptz[],
     :stop_prices::numeric[], :target_prices::numeric[], :initial_risks::numeric[], :best_prices::numeric[],
     :trailing_stops::numeric[], :at_break_evens::boolean[], :exits::text[], :opened_ats::timestamptz[],
-    :closed_ats::timestamptz[], :exit_reasons::text[]
+    :closed_ats::timestamptz[], :exit_reasons::text[], :underlyings::text[], :terms::text[], :targets::text[],
+    :leave_ats::timestamptz[], :leave_fors::text[], :due_ats::timestamptz[]
 ) WITH ORDINALITY AS p (
     position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier, entries, realized_pnl, commission, mark,
     marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even, exits, opened_at,
-    closed_at, exit_reason, place
+    closed_at, exit_reason, underlying, terms, targets, leave_at, leave_for, due_at, place
 )
 ORDER BY p.status = 'closed' DESC, p.place
 ON CONFLICT (account_id, position_id) DO UPDATE
@@ -168,7 +173,7 @@ SET status = excluded.status, quantity = excluded.quantity, average_price = excl
     marked_at = excluded.marked_at, marked_until = excluded.marked_until, stop_price = excluded.stop_price,
     target_price = excluded.target_price, initial_risk = excluded.initial_risk, best_price = excluded.best_price,
     trailing_stop = excluded.trailing_stop, at_break_even = excluded.at_break_even, closed_at = excluded.closed_at,
-    exit_reason = excluded.exit_reason, updated_at = clock_timestamp();
+    exit_reason = excluded.exit_reason, targets = excluded.targets, due_at = excluded.due_at, updated_at = clock_timestamp();
 
 -- name: note_failure!
 -- Writing a signal's outcome failed: count the attempt outside the transaction that was rolled back.

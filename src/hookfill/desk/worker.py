@@ -15,9 +15,12 @@ import structlog
 
 from hookfill.desk.abroad import SQL as ABROAD
 from hookfill.desk.apply import apply
+from hookfill.desk.chains import SQL as OPTIONS
+from hookfill.desk.experiments import SQL as SHADOW
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation
+from hookfill.desk.timers import GRACE
 from hookfill.desk.watchdog import at_most
 from hookfill.engines.flags import Flags
 from hookfill.engines.router import split_in_force
@@ -108,6 +111,9 @@ class Worker:
             now = await self._now(connection)
             rows += await connection.fetch(SQL.accounts_with_prices.sql, now)
             rows += await connection.fetch(ABROAD.accounts_with_own_prices.sql, now)
+            rows += await connection.fetch(OPTIONS.accounts_with_option_prices.sql, now)
+            rows += await connection.fetch(OPTIONS.accounts_with_due.sql, now - GRACE)
+            rows += await connection.fetch(SHADOW.accounts_with_shadow_prices.sql, now)
         if look_at_news:
             rows += await connection.fetch(ABROAD.accounts_with_news.sql)
         return {row["account_id"] for row in rows}
