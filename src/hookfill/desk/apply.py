@@ -13,6 +13,7 @@ from hookfill.desk.experiments import keep_shadow
 from hookfill.desk.gather import SQL
 from hookfill.desk.model import Outcome
 from hookfill.desk.price import alert_prices
+from hookfill.desk.resting_store import apply_resting
 from hookfill.kernel.money import ZERO, plain
 from hookfill.market.store import keep_account_prices
 from hookfill.positions.model import Target
@@ -30,7 +31,7 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     if outcome.positions:  # before the orders' readers could see an order without its position
         await connection.execute(SQL.save_positions.sql, account.account_id, *_position_columns(outcome))
     fills = [fill for order in outcome.orders for fill in order.fills]
-    fills += [fill for end in outcome.moves.ends for fill in end.fills]
+    fills += [fill for end in (*outcome.moves.ends, *outcome.rested) for fill in end.fills]
     await connection.execute(
         SQL.apply_outcome.sql,
         *_verdict_columns(outcome),
@@ -53,6 +54,8 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
         account.day_realized,
         account.timeline_at,
     )
+    if outcome.rested:
+        await apply_resting(connection, account.account_id, outcome)
     if outcome.moves:
         await apply_moves(connection, account.account_id, outcome.moves)
     await keep_shadow(connection, account.account_id, outcome.shadow)

@@ -19,6 +19,7 @@ from hookfill.desk.book import Book
 from hookfill.desk.decide import decide_signal
 from hookfill.desk.marks import mark
 from hookfill.desk.model import Situation, Step
+from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trial import (
     VARIANTS,
@@ -36,6 +37,8 @@ from hookfill.engines.router import Variant
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Candle, Quote
+from hookfill.orders.model import Side
+from hookfill.positions.model import Position
 from hookfill.signals.model import Signal
 
 ENTERED, LEFT, FAILED = "entered", "left", "failed"
@@ -171,7 +174,9 @@ class ShadowBook:
         return ShadowRows(
             experiments=tuple(self._experiments),
             positions=tuple(
-                ShadowPosition(variant, position, self._opened_by.get((variant, position.position_id)))
+                ShadowPosition(
+                    variant, position, _side_of(position, outcome.orders), self._opened_by.get((variant, position.position_id))
+                )
                 for variant, outcome in outcomes
                 for position in outcome.positions
             ),
@@ -183,6 +188,14 @@ class ShadowBook:
             ),
             failures=tuple(self._failures),
         )
+
+
+def _side_of(position: Position, orders: Iterable[Order]) -> str:
+    """A position's side; one that is closed was left by an order of this fold, to the other side."""
+    if position.side:
+        return "long" if position.side > 0 else "short"
+    left = next(order for order in orders if order.position_id == position.position_id and order.purpose == "exit")
+    return "long" if left.side == Side.SELL else "short"
 
 
 def _said(step: Step) -> tuple[str, UUID | None]:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from hookfill.kernel.money import plain
@@ -46,7 +46,7 @@ def from_json(kind: type[Value], document: Mapping[str, Any]) -> Value:
     Raises:
         TypeError, ValueError: the document is of something else.
     """
-    hints = _hints(kind)
+    hints = _hints(cast("Hashable", kind))
     return kind(**{name: _read(hints[name], value) for name, value in document.items() if name in hints})
 
 
@@ -55,7 +55,7 @@ def _hints(kind: Hashable) -> dict[str, Any]:
     assert isinstance(kind, type)
     assert is_dataclass(kind)
     known = get_type_hints(kind)
-    return {field.name: known[field.name] for field in fields(kind) if field.init}
+    return {field.name: known[field.name] for field in fields(kind)}
 
 
 def _read(hint: Any, value: Any) -> Any:

@@ -154,10 +154,16 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class ShadowPosition:
-    """A position of the shadow book after the fold; ``signal_id``: what opened it, None where that is stored already."""
+    """A position of the shadow book after the fold.
+
+    Attributes:
+        side: ``long`` or ``short``; a closed position does not tell by itself.
+        signal_id: what opened it; None where that is stored already.
+    """
 
     variant: Variant
     position: Position
+    side: str
     signal_id: UUID | None
 
 

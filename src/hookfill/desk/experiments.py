@@ -1,0 +1,173 @@
+"""Reads and writes the shadow book and the pairs of an account, under the account's lock.
+
+An account that tries nothing pays nothing: whether it has a shadow book comes with its lock, and nothing is asked where it has
+none.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+
+from hookfill.accounts.model import Strategy
+from hookfill.desk.shadow_state import from_json, to_json
+from hookfill.desk.trial import VARIANTS, Experiment, Shadow, ShadowPosition, ShadowRows, ShadowTrade, SideOutcome
+from hookfill.engines.model import Decision
+from hookfill.engines.registry import AB
+from hookfill.engines.router import Variant
+from hookfill.positions.model import Position
+from hookfill.postgres.sql import load
+
+SQL = load(__package__, "shadow.sql")
+_LOG = structlog.get_logger("hookfill.desk")
+
+Positions = Mapping[Variant, tuple[Position, ...]]
+"""Open positions of each side of the shadow book."""
+NONE_HELD: Positions = {}
+
+
+async def open_shadows(connection: asyncpg.Connection, account_id: UUID) -> Positions:
+    """The open positions of an account's shadow book."""
+    rows = await connection.fetch(SQL.open_shadow_positions.sql, account_id)
+    held: dict[Variant, tuple[Position, ...]] = {}
+    for variant in VARIANTS:
+        held[variant] = tuple(from_json(Position, row["state"]) for row in rows if row["variant"] == variant)
+    return held
+
+
+async def gather_shadow(
+    connection: asyncpg.Connection,
+    account_id: UUID,
+    shadows: Positions,
+    strategies: Mapping[UUID, Strategy],
+    positions: Sequence[Position],
+) -> Shadow | None:
+    """What folding needs of the shadow book; None where nothing is to be done in one.
+
+    Args:
+        shadows: its open positions as they were read with the account's own; none where the account was thought to have none.
+        strategies: of the signals to be decided.
+        positions: the account's own open ones.
+    """
+    tried = {strategy.strategy_id for strategy in strategies.values() if strategy.engine == AB}
+    if not tried:
+        return Shadow(shadows) if any(shadows.values()) else None
+    if not shadows:  # its first may have been stored between the look for it and the account's lock
+        shadows = await open_shadows(connection, account_id)
+    own = [position.position_id for position in positions if position.strategy_id in tried]
+    owners: dict[UUID, frozenset[Variant]] = {}
+    for row in await connection.fetch(SQL.owners_of_positions.sql, account_id, own) if own else ():
+        owners[row["position_id"]] = owners.get(row["position_id"], frozenset()) | {row["variant"]}
+    return Shadow(shadows, owners)
+
+
+async def keep_shadow(connection: asyncpg.Connection, account_id: UUID, rows: ShadowRows) -> None:
+    """Write what a fold changed in the shadow book, in the account's transaction.
+
+    What can't be written is logged and left out: the account's own rows must not depend on it.
+    """
+    for failure in rows.failures:
+        _LOG.error("shadow_failed", account_id=str(account_id), error=failure)
+    if not rows:
+        return
+    try:
+        async with connection.transaction():
+            if rows.positions:
+                await connection.execute(SQL.save_shadow_positions.sql, account_id, *_position_columns(rows.positions))
+            if rows.experiments or rows.trades:
+                await connection.execute(
+                    SQL.save_experiments.sql, account_id, *_trade_columns(rows.trades), *_experiment_columns(rows.experiments)
+                )
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        _LOG.error("shadow_not_stored", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+
+
+def _position_columns(shadows: Sequence[ShadowPosition]) -> list[list[Any]]:
+    positions = [shadow.position for shadow in shadows]
+    return [
+        [shadow.variant for shadow in shadows],
+        [position.position_id for position in positions],
+        [shadow.signal_id for shadow in shadows],
+        *_columns(positions, "strategy_id symbol priced_by status"),
+        [shadow.side for shadow in shadows],
+        *_columns(
+            positions,
+            "quantity average_price multiplier entries realized_pnl commission mark marked_at marked_until due_at opened_at "
+            "closed_at exit_reason",
+        ),
+        [orjson.dumps(to_json(position)).decode() for position in positions],
+    ]
+
+
+def _trade_columns(trades: Sequence[ShadowTrade]) -> list[list[Any]]:
+    orders, fills = [trade.order for trade in trades], [trade.fill for trade in trades]
+    return [
+        [trade.variant for trade in trades],
+        *_columns(fills, "fill_id position_id"),
+        *_columns(orders, "signal_id strategy_id"),
+        *_columns(fills, "symbol side"),
+        *_columns(orders, "purpose exit_reason"),
+        *_columns(fills, "quantity price multiplier commission realized_pnl bar_low bar_high price_source filled_at"),
+    ]
+
+
+def _experiment_columns(experiments: Sequence[Experiment]) -> list[list[Any]]:
+    signals = [experiment.signal for experiment in experiments]
+    sides = {variant: [experiment.outcomes[variant] for experiment in experiments] for variant in VARIANTS}
+    return [
+        [signal.signal_id for signal in signals],
+        [experiment.experiment_id for experiment in experiments],
+        [signal.strategy_id for signal in signals],
+        [signal.alert.symbol for signal in signals],
+        [signal.as_of for signal in signals],
+        *_columns(experiments, "direction price"),
+        *_columns([experiment.assignment for experiment in experiments], "variant assignment_hash split_percentage"),
+        *(column for variant in VARIANTS for column in _verdict_columns(sides[variant])),
+        *([side.says for side in sides[variant]] for variant in VARIANTS),
+        *([side.position_id for side in sides[variant]] for variant in VARIANTS),
+        [_opinions(experiment) for experiment in experiments],
+    ]
+
+
+def _verdict_columns(sides: Iterable[SideOutcome]) -> list[list[Any]]:
+    rows = [(_word(side), side.verdict) for side in sides]
+    return [
+        [word for word, _ in rows],
+        [None if decision is None else decision.bias for _, decision in rows],
+        [None if decision is None else decision.confidence for _, decision in rows],
+    ]
+
+
+def _word(side: SideOutcome) -> str | None:
+    if side.failure is not None:
+        return "failed"
+    if side.verdict is None:
+        return None
+    return "approved" if side.verdict.approved else "refused"
+
+
+def _opinions(experiment: Experiment) -> str:
+    """What each agent of the council thought, as JSON; the engines' own verdicts have columns."""
+    decisions: list[Decision] = [side.verdict for side in experiment.outcomes.values() if side.verdict is not None]
+    told = [
+        {
+            "agent": one.agent,
+            "kind": one.kind.value,
+            "bias": one.bias,
+            "confidence": one.confidence,
+            "block": one.block,
+            "error": one.error,
+            "reasons": list(one.reasons),
+        }
+        for decision in decisions
+        for one in decision.opinions
+    ]
+    return orjson.dumps(told).decode()
+
+
+def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
+    """One array per attribute, in the order of the statement's parameters."""
+    return [[getattr(item, name) for item in items] for name in names.split()]

@@ -1,0 +1,88 @@
+-- name: accounts_with_shadow_prices
+-- Candidates: accounts with an open position in their shadow book whose price is newer than what it has accounted for, or at which
+-- time alone makes something happen. The price of an alert is dealt at and shown, but no position is judged by it.
+SELECT shadow_positions.account_id
+FROM shadow_positions JOIN quotes ON quotes.symbol = shadow_positions.priced_by
+WHERE shadow_positions.status <> 'closed' AND least(quotes.quoted_at, :horizon::timestamptz) > shadow_positions.marked_until
+UNION
+SELECT shadow_positions.account_id
+FROM shadow_positions
+JOIN account_quotes ON account_quotes.account_id = shadow_positions.account_id AND account_quotes.symbol = shadow_positions.priced_by
+WHERE shadow_positions.status <> 'closed' AND account_quotes.source <> 'alert'
+  AND least(account_quotes.quoted_at, :horizon::timestamptz) > shadow_positions.marked_until
+UNION
+SELECT shadow_positions.account_id
+FROM shadow_positions
+WHERE shadow_positions.status <> 'closed' AND shadow_positions.due_at <= :horizon::timestamptz;
+
+-- name: open_shadow_positions
+SELECT variant, state FROM shadow_positions
+WHERE account_id = :account_id::uuid AND status <> 'closed'
+ORDER BY variant, position_id;
+
+-- name: owners_of_positions
+-- By whose verdicts an account's own open positions were built.
+SELECT DISTINCT orders.position_id, experiments.variant
+FROM orders
+JOIN experiments ON experiments.account_id = orders.account_id AND experiments.signal_id = orders.signal_id
+WHERE orders.account_id = :account_id::uuid AND orders.position_id = ANY (:position_ids::uuid[]) AND orders.purpose = 'entry';
+
+-- name: save_shadow_positions!
+-- Closed ones come first, so that a reversal never has two open at once.
+INSERT INTO shadow_positions (
+    account_id, variant, position_id, signal_id, strategy_id, symbol, priced_by, status, side, quantity, average_price, multiplier,
+    entries, realized_pnl, commission, mark, marked_at, marked_until, due_at, opened_at, closed_at, exit_reason, state
+)
+SELECT :account_id::uuid, p.variant, p.position_id, p.signal_id, p.strategy_id, p.symbol, p.priced_by, p.status, p.side, p.quantity,
+       p.average_price, p.multiplier, p.entries, p.realized_pnl, p.commission, p.mark, p.marked_at, p.marked_until, p.due_at,
+       p.opened_at, p.closed_at, p.exit_reason, p.state::jsonb
+FROM unnest(
+    :variants::text[], :position_ids::uuid[], :signal_ids::uuid[], :strategy_ids::uuid[], :symbols::text[], :priced_bys::text[],
+    :statuses::text[], :sides::text[], :quantities::numeric[], :average_prices::numeric[], :multipliers::numeric[],
+    :entries::integer[], :realized_pnls::numeric[], :commissions::numeric[], :marks::numeric[], :marked_ats::timestamptz[],
+    :marked_untils::timestamptz[], :due_ats::timestamptz[], :opened_ats::timestamptz[], :closed_ats::timestamptz[],
+    :exit_reasons::text[], :states::text[]
+) WITH ORDINALITY AS p (
+    variant, position_id, signal_id, strategy_id, symbol, priced_by, status, side, quantity, average_price, multiplier, entries,
+    realized_pnl, commission, mark, marked_at, marked_until, due_at, opened_at, closed_at, exit_reason, state, place
+)
+ORDER BY p.status = 'closed' DESC, p.place
+ON CONFLICT (account_id, variant, position_id) DO UPDATE
+SET status = excluded.status, quantity = excluded.quantity, average_price = excluded.average_price, entries = excluded.entries,
+    realized_pnl = excluded.realized_pnl, commission = excluded.commission, mark = excluded.mark, marked_at = excluded.marked_at,
+    marked_until = excluded.marked_until, due_at = excluded.due_at, closed_at = excluded.closed_at,
+    exit_reason = excluded.exit_reason, state = excluded.state, updated_at = clock_timestamp();
+
+-- name: save_experiments!
+-- Pairs and the shadow book's fills, as one statement.
+WITH traded AS (
+    INSERT INTO shadow_trades (
+        account_id, variant, trade_id, position_id, signal_id, strategy_id, symbol, side, purpose, exit_reason, quantity, price,
+        multiplier, commission, realized_pnl, bar_low, bar_high, price_source, traded_at
+    )
+    SELECT :account_id::uuid, t.*
+    FROM unnest(
+        :t_variants::text[], :t_trade_ids::uuid[], :t_position_ids::uuid[], :t_signal_ids::uuid[], :t_strategy_ids::uuid[],
+        :t_symbols::text[], :t_sides::text[], :t_purposes::text[], :t_exit_reasons::text[], :t_quantities::numeric[],
+        :t_prices::numeric[], :t_multipliers::numeric[], :t_commissions::numeric[], :t_realized_pnls::numeric[],
+        :t_bar_lows::numeric[], :t_bar_highs::numeric[], :t_price_sources::text[], :t_traded_ats::timestamptz[]
+    ) AS t
+)
+INSERT INTO experiments (
+    account_id, signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage,
+    verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, opinions
+)
+SELECT :account_id::uuid, e.signal_id, e.experiment_id, e.strategy_id, e.symbol, e.as_of, e.direction, e.price, e.variant,
+       e.assignment_hash, e.split_percentage, e.verdict_a, e.bias_a, e.confidence_a, e.verdict_b, e.bias_b, e.confidence_b,
+       e.outcome_a, e.outcome_b, e.position_a, e.position_b, e.opinions::jsonb
+FROM unnest(
+    :e_signal_ids::uuid[], :e_experiment_ids::uuid[], :e_strategy_ids::uuid[], :e_symbols::text[], :e_as_ofs::timestamptz[],
+    :e_directions::smallint[], :e_prices::numeric[], :e_variants::text[], :e_assignment_hashes::text[],
+    :e_split_percentages::smallint[], :e_verdicts_a::text[], :e_biases_a::smallint[], :e_confidences_a::double precision[],
+    :e_verdicts_b::text[], :e_biases_b::smallint[], :e_confidences_b::double precision[], :e_outcomes_a::text[],
+    :e_outcomes_b::text[], :e_positions_a::uuid[], :e_positions_b::uuid[], :e_opinions::text[]
+) AS e (
+    signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage, verdict_a,
+    bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, opinions
+)
+ON CONFLICT (account_id, signal_id) DO NOTHING;
