@@ -47,7 +47,7 @@ def own_agents() -> tuple[Agent, ...]:
 def _agent(point: "EntryPoint", taken: set[str], points: "list[EntryPoint]") -> Agent:
     rivals = [other.value for other in points if other.name == point.name and other.value != point.value]
     if point.name in taken:
-        return _unusable(point.name, f"{point.value} takes the name of an agent of the house: choose another one.")
+        return _unusable(f"{point.name} ({point.value})", f"{point.name} is an agent of the house: choose another name.")
     if rivals:
         return _unusable(f"{point.name} ({point.value})", f"{', '.join(rivals)} takes the same name: uninstall one of them.")
     try:
