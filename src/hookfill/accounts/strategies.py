@@ -24,6 +24,7 @@ _DELETIONS = (
     "cancel_entries",
     "delete_experiments",
     "delete_shadow_positions",
+    "delete_shadow_orders",
     "delete_shadow_trades",
     "delete_decisions",
     "delete_signals",

@@ -61,6 +61,9 @@ DELETE FROM experiments WHERE account_id = :account_id::uuid AND strategy_id = :
 -- name: delete_shadow_positions!
 DELETE FROM shadow_positions WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
 
+-- name: delete_shadow_orders!
+DELETE FROM shadow_orders WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
+
 -- name: delete_shadow_trades!
 DELETE FROM shadow_trades WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;
 

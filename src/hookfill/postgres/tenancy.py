@@ -48,6 +48,7 @@ TENANT_TABLES = frozenset(
         "all_signals_ledger",
         "experiments",
         "shadow_positions",
+        "shadow_orders",
         "shadow_trades",
     }
 )

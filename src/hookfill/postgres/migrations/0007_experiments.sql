@@ -104,6 +104,21 @@ COMMENT ON COLUMN shadow_positions.signal_id IS 'the signal that opened it';
 COMMENT ON COLUMN shadow_positions.priced_by IS 'the symbol whose price marks it: its own, or of an option the underlying''s';
 COMMENT ON COLUMN shadow_positions.state IS 'the whole position, as the desk reads it back';
 
+CREATE TABLE shadow_orders (
+    account_id  uuid NOT NULL,
+    variant     text NOT NULL CHECK (variant IN ('A', 'B')),
+    order_id    uuid NOT NULL,
+    strategy_id uuid NOT NULL,
+    symbol      text NOT NULL,
+    seen_until  timestamptz NOT NULL,
+    expires_at  timestamptz,
+    state       jsonb NOT NULL,
+    PRIMARY KEY (account_id, variant, order_id)
+) WITH (fillfactor = 80);
+CREATE INDEX shadow_orders_by_symbol ON shadow_orders (symbol, account_id);
+CREATE INDEX shadow_orders_by_expiry ON shadow_orders (expires_at);
+COMMENT ON TABLE shadow_orders IS 'entries that rest in the shadow book, for as long as they do';
+
 CREATE TABLE shadow_trades (
     account_id   uuid NOT NULL,
     variant      text NOT NULL CHECK (variant IN ('A', 'B')),
@@ -132,7 +147,7 @@ COMMENT ON TABLE shadow_trades IS 'the fills of the shadow book';
 COMMENT ON COLUMN shadow_trades.signal_id IS 'the signal that asked for it; null: the position''s own exit rules did';
 
 DO $$ BEGIN
-    PERFORM hookfill_make_private(name) FROM unnest(ARRAY['experiments', 'shadow_positions', 'shadow_trades']) AS name;
+    PERFORM hookfill_make_private(name) FROM unnest(ARRAY['experiments', 'shadow_positions', 'shadow_orders', 'shadow_trades']) AS name;
 END $$;
 -- Whoever deletes a strategy deletes its experiments.
-GRANT DELETE ON experiments, shadow_positions, shadow_trades TO authenticated;
+GRANT DELETE ON experiments, shadow_positions, shadow_orders, shadow_trades TO authenticated;
