@@ -29,6 +29,8 @@ class InvalidContract(HookfillError, ValueError):
     """What should name an option contract does not."""
 
 
+FIRST_SYMBOL_YEAR = 2000
+"""The first year that a contract's symbol can write; the last is 2099."""
 _ROOT = re.compile(r"[A-Z0-9]{1,6}")
 _NO_ROOT = re.compile(r"[^A-Z0-9]")
 _STRIKE_STEP = Decimal("0.001")
@@ -64,7 +66,7 @@ class OptionContract:
             raise InvalidContract(f"{self.underlying!a} has no options: a root is 1 to 6 letters and digits.")
         if self.right not in get_args(Right):
             raise InvalidContract(f"An option is a CALL or a PUT, not {self.right!a}.")
-        if not 2000 <= self.expiration.year <= 2099:
+        if not FIRST_SYMBOL_YEAR <= self.expiration.year < FIRST_SYMBOL_YEAR + 100:
             raise InvalidContract(f"An expiration lies in the years 2000 to 2099, not on {self.expiration.isoformat()}.")
         if not 0 < self.strike < _STRIKE_END or self.strike % _STRIKE_STEP:
             raise InvalidContract(f"A strike is above 0 and below 100000 in steps of 0.001; it is {plain(self.strike)}.")
@@ -126,6 +128,7 @@ class Quote:
         source: ``candle``, ``alert`` or ``agent`` (the middle of what a terminal bids and asks).
         bar_seconds: the length of the bar it came from; None when it came from no bar.
         low, high: that bar's bounds: a fill at this quote lies within them.
+        volume: that bar's, as far as anybody looked it up: it matters to accounts whose fills are bounded by volume only.
     """
 
     symbol: str
@@ -135,6 +138,7 @@ class Quote:
     bar_seconds: int | None = None
     low: Decimal | None = None
     high: Decimal | None = None
+    volume: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

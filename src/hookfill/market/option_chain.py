@@ -5,20 +5,21 @@ A model chain is made of the underlying's price and volatility alone. Nothing in
 
 * expirations: the Fridays of the next weeks, the third Fridays of the next months, and those of January in the next years; where
   the exchange rests on a Friday, the trading day before;
-* strikes: a grid around the price whose step grows with it (``strike_step``), and grows again far from now, where fewer are listed;
+* strikes: a grid around the price whose step grows with it (``strike_step``), and again far from it and far from now, where fewer
+  are listed;
 * prices: Black and Scholes's, with one volatility for all strikes, on the tick grid; bid and ask 1 % to either side and at least a
   tick.
 """
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from math import exp, sqrt
 from typing import Final
 
 from hookfill.kernel.money import as_price
 from hookfill.market.instruments import instrument_for
-from hookfill.market.model import Candle, InstrumentKind, InvalidContract, OptionContract, Right
+from hookfill.market.model import FIRST_SYMBOL_YEAR, Candle, InstrumentKind, InvalidContract, OptionContract, Right
 from hookfill.market.option_prices import DEFAULT_RATE, Greeks, greeks, implied_volatility, price, years_between
 from hookfill.market.sessions import LAST_YEAR, NEW_YORK, last_close, session_on_or_before
 
@@ -37,8 +38,11 @@ REACH = 2.5
 """How many standard deviations of the price the strikes reach to either side."""
 MOST_REACH = 3.0
 """The farthest strike in parts of the price."""
-MOST_STRIKES = 30
-"""How many strikes there are on either side at most; beyond, the grid's step is doubled until it reaches."""
+MOST_STRIKES = 25
+"""How many strikes the grid has on either side at most: its step grows until it reaches."""
+NEAR_STRIKES = 10
+"""How many steps of the finest grid there are beside it on either side of the price, for contracts that end soon."""
+SOON_YEARS = 0.25
 LEAST_STRIKES = 5
 """How many there are at least, but that none is at or below 0."""
 MOST_STRIKE = Decimal(100_000)
@@ -54,7 +58,7 @@ STEPS: Final = (
 )
 """Below this price, that step; from 1,000 on 10, and from 25,000 on 100."""
 _LADDER = tuple(Decimal(step) for step in ("0.5", "1", "2.5", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000"))
-"""The steps that a grid may have, each of which some multiples of the ones before lie on."""
+"""The steps that a grid may have: of those that are multiples of the finest the first that reaches."""
 OWN_STEPS: Final = {
     **dict.fromkeys(("SPY", "QQQ", "IWM", "DIA", "XSP"), Decimal(1)),
     **dict.fromkeys(("SPX", "RUT"), Decimal(5)),
@@ -182,7 +186,7 @@ def model_quote(
     years = years_between(at, contract.expires_at)
     values = greeks(contract.right, float(spot), float(contract.strike), years, volatility, rate)
     middle = max(_on_grid(values.price), TICK)
-    half = max(_on_grid(float(middle * HALF_SPREAD)), TICK)
+    half = max((middle * HALF_SPREAD).quantize(TICK, ROUND_HALF_UP), TICK)
     bid = max(middle - half, Decimal(0))
     return OptionQuote(contract, bid, middle + half, at, MODEL, volatility, values)
 
@@ -199,7 +203,7 @@ def with_contracts(chain: OptionChain, right: Right, expiration: date | None, st
     known = {(quote.contract.expiration, quote.contract.strike) for quote in chain.quotes if quote.contract.right == right}
     added = []
     for day in {day for day, _ in known} if expiration is None else {expiration}:
-        if last_close(day) <= chain.at:
+        if last_close(day) <= chain.at or day.year < FIRST_SYMBOL_YEAR:
             continue
         grid = strikes(chain.underlying, chain.spot, chain.volatility, years_between(chain.at, last_close(day)))
         for wanted in grid if strike is None else (strike,):
@@ -274,7 +278,7 @@ def expirations(at: datetime) -> tuple[date, ...]:
     months = [(today.year + (today.month - 1 + ahead) // 12, (today.month - 1 + ahead) % 12 + 1) for ahead in range(MONTHS + 1)]
     months += [(today.year + ahead, 1) for ahead in range(1, LEAPS_YEARS + 1)]
     fridays |= {third_friday(year, month) for year, month in months}
-    days = sorted({session_on_or_before(day) for day in fridays if day >= today and day.year <= LAST_YEAR})
+    days = sorted({session_on_or_before(day) for day in fridays if day >= today and FIRST_SYMBOL_YEAR <= day.year <= LAST_YEAR})
     return tuple(day for day in days if last_close(day) > at)
 
 
@@ -301,11 +305,18 @@ def strikes(underlying: str, spot: Decimal, volatility: float, years: float) -> 
     reach = min(exp(min(REACH * volatility * sqrt(years), MOST_REACH)), MOST_REACH)
     lowest, highest = spot / Decimal(repr(reach)), spot * Decimal(repr(reach))
     finest = strike_step(underlying, spot)
-    step = next((step for step in _LADDER if step >= finest and (highest - spot) / step <= MOST_STRIKES), _LADDER[-1])
+    step = next((step for step in _LADDER if step % finest == 0 and (highest - spot) / step <= MOST_STRIKES), _LADDER[-1])
+    found = _grid(int(lowest / step), int(highest / step), spot, step, LEAST_STRIKES)
+    if years <= SOON_YEARS:
+        found |= _grid(int(spot / finest), int(spot / finest), spot, finest, NEAR_STRIKES)
+    return tuple(sorted(found))
+
+
+def _grid(low: int, high: int, spot: Decimal, step: Decimal, least: int) -> set[Decimal]:
+    """The multiples of ``step`` from ``low`` to ``high`` times it, and at least so many on either side of the price."""
     centre = int((spot / step).to_integral_value(ROUND_HALF_EVEN))
-    low = min(int(lowest / step), centre - LEAST_STRIKES)
-    high = max(int(highest / step), centre + LEAST_STRIKES)
-    return tuple(step * place for place in range(max(low, 1), high + 1) if step * place < MOST_STRIKE)
+    places = range(max(min(low, centre - least), 1), max(high, centre + least) + 1)
+    return {step * place for place in places if step * place < MOST_STRIKE}
 
 
 def _on_grid(value: float) -> Decimal:
