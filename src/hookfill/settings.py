@@ -239,6 +239,18 @@ class Settings(BaseSettings):
         OptionFeed.INDICATIVE,
         description="indicative: free and delayed, so that no order at a broker is priced by it; opra: the real quotes.",
     )
+    alpaca_contracts_url: str = Field(
+        "https://paper-api.alpaca.markets",
+        description="Where Alpaca's list of option contracts and their open interest is asked for; with a live account's keys "
+        "https://api.alpaca.markets.",
+    )
+    alpaca_quote_seconds: int = Field(
+        5,
+        ge=0,
+        le=3_600,
+        description="How often newest prices are asked for. 0: never; positions are then judged by whole minutes, which sees "
+        "prices that were there for a moment only, but up to a minute late.",
+    )
     alpaca_requests_per_minute: int = Field(
         150, ge=1, le=10_000, description="How many requests the market feed makes at most; Alpaca's free plan allows 200."
     )
@@ -273,8 +285,10 @@ class Settings(BaseSettings):
             )
         if self.time is Time.MESSAGES:
             raise ConfigurationError("Alpaca's prices are of today, not of the messages' time: unset HOOKFILL_TIME or MARKET_FEED.")
-        if urlsplit(self.alpaca_data_url).scheme != "https" and urlsplit(self.alpaca_data_url).hostname not in LOOPBACK:
-            raise ConfigurationError("ALPACA_DATA_URL must begin with https://, since the keys go with every request.")
+        for name in ("alpaca_data_url", "alpaca_contracts_url"):
+            parts = urlsplit(getattr(self, name))
+            if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+                raise ConfigurationError(f"{name.upper()} must begin with https://, since the keys go with every request.")
 
     @property
     def is_simulated(self) -> bool:
