@@ -32,7 +32,8 @@ def refusals(quote: Quote | None, *, is_at_broker: bool, **fields: object) -> se
 def test_prices_margin_and_currency_are_left_to_the_broker(quote: Quote | None) -> None:
     day = {"day_start_balance": Decimal(100)}
     assert refusals(quote, is_at_broker=True, **day) == set()
-    assert refusals(quote, is_at_broker=False, **day) >= {Reason.CURRENCY_UNSUPPORTED}
+    assert refusals(quote, is_at_broker=True, is_convertible=False, **day) == set()
+    assert refusals(quote, is_at_broker=False, is_convertible=False, **day) >= {Reason.CURRENCY_UNSUPPORTED}
 
 
 def test_an_untold_balance_stops_nothing() -> None:

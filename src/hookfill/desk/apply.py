@@ -31,7 +31,8 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     if outcome.positions:  # before the orders' readers could see an order without its position
         await connection.execute(SQL.save_positions.sql, account.account_id, *_position_columns(outcome))
     fills = [fill for order in outcome.orders for fill in order.fills]
-    fills += [fill for end in (*outcome.moves.ends, *outcome.rested) for fill in end.fills]
+    fills += [fill for end in outcome.moves.ends for fill in end.fills]
+    fills += [fill for rested in outcome.rested for fill in rested.fills]
     await connection.execute(
         SQL.apply_outcome.sql,
         *_verdict_columns(outcome),

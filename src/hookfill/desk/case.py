@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from hookfill.accounts.model import Account, Strategy
+from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk import trace
-from hookfill.desk.book import Book, capital_of
+from hookfill.desk.book import Book, capital_of, capital_of_waiting
 from hookfill.desk.flight import Moves
 from hookfill.desk.model import NO_MOVES, Situation
-from hookfill.desk.rows import Order
+from hookfill.desk.rows import Order, Rested
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trade import Ticket
 from hookfill.desk.trial import Trial
@@ -46,6 +47,7 @@ class Case:
     Attributes:
         instrument: at a broker, with a multiplier that gives amounts in account currency, unless no rate is known for that
             (``is_convertible`` is false then).
+        rests: its entry waits for a price: the market need not be open, and ``quote`` is the order's own price.
     """
 
     book: Book
@@ -66,6 +68,13 @@ class Case:
     is_convertible: bool = True
     moves: Moves = NO_MOVES
     trial: Trial | None = None
+    rested: list[Rested] = field(default_factory=list)
+    rests: bool = False
+
+    def waiting(self) -> list[RestingOrder]:
+        """The account's entries that rest, but for those that this signal has ended."""
+        ended = {rested.order_id for rested in self.rested}
+        return [order for order in self.book.resting.values() if order.order_id not in ended]
 
     @property
     def is_sent(self) -> bool:
@@ -118,6 +127,7 @@ def check_entry(case: Case, quantity: Decimal) -> None:
         Refused: by the first check that did not pass.
     """
     held = abs(case.position.quantity) if case.position is not None else ZERO
+    held += sum((order.left for order in case.waiting() if _is_own(case, order)), ZERO)
     assessment = assess_checks(risk_entry(case, is_exit=False, quantity=quantity, resulting=held + quantity))
     case.trace["checks"] = trace.checks(assessment)
     if assessment.refusal is not None:
@@ -135,6 +145,8 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
     held, flying = held_positions(case), case.book.entries_in_flight()
     known = {position.position_id for position in held}
     opening = [flight.symbol for flight in flying if flight.position_id not in known]
+    waiting, open_keys = case.waiting(), {(position.strategy_id, position.symbol) for position in held}
+    opening += [symbol for _, symbol in {(order.strategy_id, order.symbol) for order in waiting} - open_keys]
     return Entry(
         now=case.now,
         symbol=case.alert.symbol,
@@ -142,18 +154,20 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
         is_exit=is_exit,
         fired_at=fired_at(case.alert, case.now),
         max_lag_seconds=case.alert.max_lag_seconds,
-        alert_price=case.alert.price,
+        alert_price=None if case.rests else case.alert.price,
         quote=case.quote,
-        market_open=is_exit or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
+        market_open=is_exit or case.rests or is_open(case.instrument, case.now, extended_hours=case.rules.market.extended_hours),
         in_trading_window=is_exit or is_within(case.rules.windows, case.now),
         quantity=quantity,
         resulting_quantity=resulting,
         account_currency=case.account.currency,
         equity=equity_of(case),
-        committed=sum((capital_of(p) for p in held), ZERO) + sum((case.book.capital_in_flight(f) for f in flying), ZERO),
+        committed=sum((capital_of(p) for p in held), ZERO)
+        + sum((case.book.capital_in_flight(f) for f in flying), ZERO)
+        + sum((capital_of_waiting(order) for order in waiting), ZERO),
         open_positions=len(held) + len(opening),
         symbol_positions=sum(p.symbol == case.alert.symbol for p in held) + opening.count(case.alert.symbol),
-        adds_to_position=case.position is not None,
+        adds_to_position=case.position is not None or any(_is_own(case, order) for order in waiting),
         orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
         day_start_balance=None if _is_untold(case.account) else case.account.day_start_balance,
         day_realized=case.account.day_realized,
@@ -163,6 +177,11 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
         is_at_broker=case.account.is_at_broker,
         is_convertible=case.is_convertible,
     )
+
+
+def _is_own(case: Case, order: RestingOrder) -> bool:
+    """Whether an entry that rests would grow the position that the case is about."""
+    return (order.strategy_id, order.symbol) == (case.strategy.strategy_id, case.alert.symbol)
 
 
 def _is_untold(account: Account) -> bool:

@@ -1,7 +1,8 @@
-"""Instruments in the account's currency, for brokers that convert by themselves (pure).
+"""Instruments in the account's currency (pure).
 
-Amounts at a MetaTrader broker are in the account's currency whatever is traded. A position there carries the rate as of its opening
-in its multiplier; what the broker says that a close realised is booked as it says.
+Amounts are in the account's currency whatever is traded: a position carries the rate as of its opening in its multiplier, so that
+the ledger's arithmetic has no rounding in it. On paper that rate holds until it is closed. A broker converts by itself: what it
+says that a close realised is booked as it says.
 """
 
 from collections.abc import Mapping
@@ -9,12 +10,13 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
-from hookfill.kernel.money import as_price
+from hookfill.kernel.money import ZERO, as_price
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Instrument, InstrumentKind, Quote
 
 LOT_STEP = Decimal("0.01")
 """The step of nearly every symbol at MetaTrader brokers; the terminal floors to its own."""
+_MOST_MULTIPLIER = Decimal(10) ** 9
 
 
 @lru_cache(maxsize=4096)
@@ -25,10 +27,18 @@ def lots_of(symbol: str) -> Instrument:
     return replace(known, lot_step=step, min_quantity=step, in_contracts=True)
 
 
-def rate_symbols(symbol: str, currency: str) -> list[str]:
+_BRIDGE = "USD"
+"""Nearly everything is quoted against the dollar: two rates over it give the one between any two currencies."""
+
+
+@lru_cache(maxsize=4096)
+def rate_symbols(symbol: str, currency: str) -> tuple[str, ...]:
     """The symbols whose prices could convert an instrument's amounts into the account's currency; none where nothing is to be."""
     quoted = instrument_for(symbol).currency
-    return [] if quoted == currency else [quoted + currency, currency + quoted]
+    if quoted == currency:
+        return ()
+    pairs = [(quoted, currency), (quoted, _BRIDGE), (_BRIDGE, currency)]
+    return tuple(dict.fromkeys(name for one, other in pairs if one != other for name in (one + other, other + one)))
 
 
 def in_account_currency(
@@ -42,10 +52,23 @@ def in_account_currency(
     if instrument.currency == currency:
         return instrument
     if instrument.kind is InstrumentKind.FX and instrument.symbol.startswith(currency) and price is not None:
-        return replace(instrument, multiplier=as_price(instrument.multiplier / price))
-    direct, inverse = quotes.get(instrument.currency + currency), quotes.get(currency + instrument.currency)
+        return _at_rate(instrument, 1 / price)
+    rate = _rate(instrument.currency, currency, quotes)
+    if rate is None:
+        over, under = _rate(instrument.currency, _BRIDGE, quotes), _rate(_BRIDGE, currency, quotes)
+        rate = None if over is None or under is None else over * under
+    return None if rate is None else _at_rate(instrument, rate)
+
+
+def _rate(one: str, other: str, quotes: Mapping[str, Quote]) -> Decimal | None:
+    """What a unit of one currency is worth in the other, by the price of their pair, whichever way round it is quoted."""
+    direct, inverse = quotes.get(one + other), quotes.get(other + one)
     if direct is not None:
-        return replace(instrument, multiplier=as_price(instrument.multiplier * direct.price))
-    if inverse is not None:
-        return replace(instrument, multiplier=as_price(instrument.multiplier / inverse.price))
-    return None
+        return direct.price
+    return None if inverse is None else 1 / inverse.price
+
+
+def _at_rate(instrument: Instrument, rate: Decimal) -> Instrument | None:
+    """A rate that leaves nothing of a unit at ten places is none to trade at."""
+    multiplier = as_price(instrument.multiplier * rate)
+    return replace(instrument, multiplier=multiplier) if ZERO < multiplier < _MOST_MULTIPLIER else None

@@ -5,7 +5,9 @@ Whatever is looked at on the way goes into the trace, which the signal's story s
 """
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
@@ -13,10 +15,11 @@ from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
-from hookfill.desk.currency import in_account_currency, lots_of
+from hookfill.desk.currency import in_account_currency, lots_of, rate_symbols
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
 from hookfill.desk.opening import Filled, Opening, enter
 from hookfill.desk.price import quote_as_of, tradable_quote
+from hookfill.desk.resting import cancel_opposed, check_can_wait, check_crowding, fill_by_volume, is_bounded, wait_for_price
 from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.sizing import size_of
@@ -56,6 +59,7 @@ def decide_signal(book: Book, situation: Situation, signal: Signal, rules: Tradi
     account = roll_day(book.account, signal.as_of)
     notes: dict[str, Any] = {}
     halts: tuple[NewHalt, ...] = ()
+    case: Case | None = None
     try:
         case = _prepare(book, situation, signal, rules, account, notes)
         case.trial = trial
@@ -64,7 +68,8 @@ def decide_signal(book: Book, situation: Situation, signal: Signal, rules: Tradi
     except Refused as refused:
         if refused.reason is Reason.ORDER_RATE_EXCEEDED:
             halts = (_own_halt(signal, refused.detail),)
-        return Step(account, verdict=_refusal(situation, signal, refused, notes), halts=halts)
+        verdict = _refusal(situation, signal, refused, notes)
+        return Step(account, verdict=verdict, halts=halts, rested=() if case is None else tuple(case.rested))
 
 
 def _prepare(
@@ -90,7 +95,7 @@ def _prepare(
     quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=use_alert_price)
     notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
     case = Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
-    return _at_broker(case) if account.is_at_broker else case
+    return _at_broker(case) if account.is_at_broker else _on_paper(case)
 
 
 def _at_broker(case: Case) -> Case:
@@ -102,6 +107,22 @@ def _at_broker(case: Case) -> Case:
     return case
 
 
+def _on_paper(case: Case) -> Case:
+    """The case with an instrument that is worth what it is worth in the account's currency, by the rate as of now."""
+    situation, currency = case.situation, case.account.currency
+    if case.instrument.currency == currency:
+        return case
+    known = {
+        name: quote_as_of(situation.quotes.get(name), situation.history.get(name, ()), case.now)
+        for name in rate_symbols(case.instrument.symbol, currency)
+    }
+    rates = {name: quote for name, quote in known.items() if quote is not None}
+    price = None if case.quote is None else case.quote.price
+    converted = in_account_currency(case.instrument, currency, price, rates)
+    case.instrument, case.is_convertible = converted or case.instrument, converted is not None
+    return case
+
+
 def _judge(case: Case) -> None:
     """Gates, engine, plan; then the closing legs, then the entry."""
     if case.trial is not None:
@@ -110,11 +131,12 @@ def _judge(case: Case) -> None:
     _pass_gates(case)
     if case.alert.option is not None:
         raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, case.alert.option.right)
-    if case.alert.waits:
-        raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, case.alert.order_type)
+    check_can_wait(case)
     _pass_engine(case)
+    cancel_opposed(case)
     if case.plan.refusal is not None:
-        raise Refused("rejected", case.plan.refusal, case.plan.detail)
+        cancelled = f"; {len(case.rested)} that rested cancelled" if case.rested else ""
+        raise Refused("rejected", case.plan.refusal, case.plan.detail + cancelled)
     for number, leg in enumerate(case.exits):
         _make_exit(case, leg, number)
     note_equity(case)
@@ -208,9 +230,16 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     if case.is_sent:
         send_entry(case, leg, number)
         return
+    check_crowding(case, leg)
+    if case.alert.waits:
+        wait_for_price(case, leg, number)
+        return
     quantity = size_of(case, leg, case.quote.price, case.rules.exits) if case.quote is not None else ZERO
     check_entry(case, quantity)
     assert case.quote is not None  # price_missing has refused otherwise
+    if is_bounded(case):
+        fill_by_volume(case, leg, number, quantity)
+        return
     fill = market_fill_price(leg.side, case.quote, case.instrument, case.book.paper)
     price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
     ticket = ticket_of(case, number, "entry", None)
@@ -247,16 +276,17 @@ def _keep(case: Case, position: Position, order: Order, quote: Quote) -> None:
 
 
 def _step(case: Case) -> Step:
-    last, approved = case.orders[-1], SIGNAL.move("pending", "approved")
+    approved = SIGNAL.move("pending", "approved")
+    order_id, fill_price = _filled_at(case)
     verdict = Verdict(
         signal_id=case.signal.signal_id,
         asked=case.alert,
-        status=SIGNAL.move(approved, "executed") if last.fills else approved,
+        status=approved if fill_price is None else SIGNAL.move(approved, "executed"),
         engine=case.strategy.engine,
         reason=case.trace.get("entry_refused"),
         error_message=case.note,
-        fill_price=last.fills[-1].price if last.fills else None,
-        order_id=last.order_id if last.fills else None,
+        fill_price=fill_price,
+        order_id=order_id,
         attempts=case.signal.attempts,
         trace=case.trace,
     )
@@ -270,7 +300,17 @@ def _step(case: Case) -> Step:
         entry_of=case.strategy.strategy_id if case.entered else None,
         entry_at=case.now if case.entered else None,
         moves=case.moves,
+        rested=tuple(case.rested),
     )
+
+
+def _filled_at(case: Case) -> tuple[UUID | None, Decimal | None]:
+    """The last order and its price, when it is filled whole."""
+    made = next((rested for rested in case.rested if rested.is_new), None)
+    if made is not None:
+        return (made.order_id, made.order.average_price) if made.status == "filled" else (None, None)
+    last = case.orders[-1]
+    return (last.order_id, last.fills[-1].price) if last.fills else (None, None)
 
 
 def _refusal(situation: Situation, signal: Signal, refused: Refused, notes: dict[str, Any]) -> Verdict:

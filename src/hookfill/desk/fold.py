@@ -18,6 +18,7 @@ from hookfill.desk.booking import book_news
 from hookfill.desk.decide import decide_signal
 from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
+from hookfill.desk.resting import end_waiting, meet_price
 from hookfill.desk.settings import TradingRules, rules_of
 from hookfill.desk.shadow import ShadowBook
 from hookfill.desk.timers import end_options, pass_time
@@ -52,17 +53,20 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
         book_news(book, situation)
     prices = _prices(situation)
     place = 0
+    end_waiting(book)
     for unusable in situation.unusable:
         book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
         place = _fold_prices(book, shadow, situation, prices, place, signal.as_of)
         _advance(book, end_options(book, situation, signal.as_of))
+        end_waiting(book, signal.as_of)
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
             _keep_waiting(book, situation, signal)
             continue
         book.apply(_handle(book, shadow, situation, signal, rules, bound))
         _advance(book, signal.as_of)
     _fold_prices(book, shadow, situation, prices, place, situation.horizon)
+    end_waiting(book, situation.horizon)
     outcome = book.outcome() if shadow is None else replace(book.outcome(), shadow=shadow.rows())
     _check(situation, outcome)
     return outcome
@@ -106,6 +110,8 @@ def _fold_prices(
         step = mark(book, price, situation.abroad)
         if step is not None:
             book.apply(step)
+            _advance(book, at)
+        if meet_price(book, price):
             _advance(book, at)
         if shadow is not None:
             shadow.mark(price)
@@ -201,7 +207,7 @@ def _check(situation: Situation, outcome: Outcome) -> None:
     check_ledger(
         {position.position_id: position for position in situation.positions},
         {position.position_id: position for position in (*situation.positions, *outcome.positions)},
-        (*outcome.orders, *outcome.moves.ends),
+        (*outcome.orders, *outcome.moves.ends, *outcome.rested),
         cash_before=situation.account.cash,
         cash_after=outcome.account.cash,
     )

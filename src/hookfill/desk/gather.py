@@ -12,12 +12,15 @@ import asyncpg
 
 from hookfill.accounts.model import Account, Strategy, UserDefaults
 from hookfill.brokers.paper.costs import costs_from
+from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
 from hookfill.desk.chains import gather_options, told_quotes
 from hookfill.desk.contracts import priced_by
+from hookfill.desk.currency import rate_symbols
 from hookfill.desk.experiments import NONE_HELD, gather_shadow, open_shadows
 from hookfill.desk.model import HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import candle_from, study_timeframe
+from hookfill.desk.resting_store import resting_orders, with_volumes
 from hookfill.desk.view import bars_needed
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES
@@ -66,6 +69,9 @@ async def gather(
     shadows = await open_shadows(connection, account_id) if account_row["has_shadow"] else NONE_HELD
     held = [*positions, *chain.from_iterable(shadows.values())]
     symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in held}
+    resting = await resting_orders(connection, account_row)
+    rates = {rate for symbol in symbols for rate in rate_symbols(symbol, account.currency)}
+    symbols |= rates | {order.symbol for order in resting}
     abroad = None
     if account.is_at_broker:
         abroad = await gather_abroad(connection, account, positions, now, account_row["database_now"])
@@ -73,9 +79,12 @@ async def gather(
         account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
         symbols = symbols_of(account, abroad, symbols)
     quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
-    if any(position.underlying is not None for position in positions):
-        quotes |= await told_quotes(connection, positions, horizon)
-    sinces = _spans(found.signals, held, quotes, horizon)
+    if any(position.underlying is not None for position in held):
+        quotes |= await told_quotes(connection, held, horizon)
+    paper = costs_from(account.costs)
+    if paper.volume_cap_pct is not None:
+        quotes = await with_volumes(connection, quotes)
+    sinces = _spans(found.signals, held, resting, rates, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
     flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
@@ -92,12 +101,13 @@ async def gather(
         entry_times=await _entry_times(connection, account_id, signals),
         quotes=quotes,
         bars=bars,
-        history=await _history(connection, sinces, bars, signals),
+        history=await _history(connection, sinces, bars, signals, rates),
         studies=await _studies(connection, signals, strategies),
         horizon=horizon,
         abroad=abroad,
-        paper=costs_from(account.costs),
-        options=await gather_options(connection, signals, strategies, positions, bars, horizon),
+        paper=paper,
+        resting=resting,
+        options=await gather_options(connection, signals, strategies, held, bars, horizon),
         shadow=await gather_shadow(connection, account_id, shadows, strategies, positions),
     )
 
@@ -246,9 +256,18 @@ async def _quotes(connection: asyncpg.Connection, symbols: Iterable[str], own: U
 
 
 def _spans(
-    signals: Sequence[Signal], positions: Sequence[Position], quotes: Mapping[str, Quote], horizon: datetime
+    signals: Sequence[Signal],
+    positions: Sequence[Position],
+    resting: Sequence[RestingOrder],
+    rates: Iterable[str],
+    quotes: Mapping[str, Quote],
+    horizon: datetime,
 ) -> dict[str, datetime]:
-    """From when on bars matter, per symbol: since a position was last marked, or since a signal that is older than its quote."""
+    """From when on bars matter, per symbol.
+
+    Since a position was last marked, an order that rests was last looked at, or a signal that is older than its quote, or than the
+    rates that convert its amounts.
+    """
     sinces: dict[str, datetime] = {}
 
     def widen(symbol: str, since: datetime) -> None:
@@ -258,11 +277,15 @@ def _spans(
         quote = quotes.get(position.priced_by)
         if quote is not None and min(quote.at, horizon) > position.marked_until:
             widen(position.priced_by, position.marked_until)
+    for order in resting:
+        quote = quotes.get(order.symbol)
+        if quote is not None and min(quote.at, horizon) > order.seen_until:
+            widen(order.symbol, order.seen_until)
     for signal in signals:
-        symbol = priced_by(signal.alert.symbol)
-        quote = quotes.get(symbol)
-        if quote is not None and quote.at > signal.as_of:
-            widen(symbol, signal.as_of)
+        for symbol in (priced_by(signal.alert.symbol), *rates):
+            quote = quotes.get(symbol)
+            if quote is not None and quote.at > signal.as_of:
+                widen(symbol, signal.as_of)
     return sinces
 
 
@@ -293,10 +316,14 @@ def _up_to(signals: Sequence[Signal], horizon: datetime) -> tuple[Signal, ...]:
 
 
 async def _history(
-    connection: asyncpg.Connection, sinces: Mapping[str, datetime], bars: Sequence[Candle], signals: Sequence[Signal]
+    connection: asyncpg.Connection,
+    sinces: Mapping[str, datetime],
+    bars: Sequence[Candle],
+    signals: Sequence[Signal],
+    rates: Iterable[str],
 ) -> dict[str, tuple[Candle, ...]]:
-    """For symbols with signals that are older than their quote: the bars of the span and the ones just before it."""
-    symbols = sorted({priced_by(signal.alert.symbol) for signal in signals} & sinces.keys())
+    """For symbols with signals that are older than their quote, and for rates: the bars of the span and the ones just before it."""
+    symbols = sorted({*(priced_by(signal.alert.symbol) for signal in signals), *rates} & sinces.keys())
     if not symbols:
         return {}
     asked = [(symbol, timeframe) for symbol in symbols for timeframe in _MARKING]

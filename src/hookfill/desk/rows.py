@@ -1,9 +1,13 @@
 """Orders and fills as rows that are ready to be stored (pure)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
+
+from hookfill.brokers.paper.rest import RestingOrder
+from hookfill.kernel.money import ZERO
+from hookfill.kernel.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,46 @@ class Fill:
     price_source: str
     filled_at: datetime
     adjustment: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """An entry that rests on paper, as it stands now, with the fills that it got by what changed it.
+
+    Attributes:
+        reason, text: why it ended unfilled, or in part.
+        is_new: it was made by it.
+    """
+
+    order: RestingOrder
+    fills: tuple[Fill, ...] = ()
+    reason: Reason | None = None
+    text: str | None = None
+    is_new: bool = False
+
+    @property
+    def order_id(self) -> UUID:
+        """The order's."""
+        return self.order.order_id
+
+    @property
+    def side(self) -> str:
+        """``buy`` or ``sell``."""
+        return self.order.side.value
+
+    @property
+    def quantity(self) -> Decimal:
+        """What of it was not filled before these fills."""
+        return self.order.left + sum((fill.quantity for fill in self.fills), ZERO)
+
+    @property
+    def status(self) -> str:
+        """As in the order lifecycle."""
+        return self.order.status
+
+    def then(self, later: "Rested") -> "Rested":
+        """This change and a later one of the same order as one."""
+        return replace(later, fills=self.fills + later.fills, is_new=self.is_new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from hookfill.desk.experiments import SQL as SHADOW
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation
+from hookfill.desk.resting_store import SQL as RESTING
 from hookfill.desk.timers import GRACE
 from hookfill.desk.watchdog import at_most
 from hookfill.engines.flags import Flags
@@ -113,6 +114,7 @@ class Worker:
             rows += await connection.fetch(ABROAD.accounts_with_own_prices.sql, now)
             rows += await connection.fetch(OPTIONS.accounts_with_option_prices.sql, now)
             rows += await connection.fetch(OPTIONS.accounts_with_due.sql, now - GRACE)
+            rows += await connection.fetch(RESTING.accounts_with_resting.sql, now)
             rows += await connection.fetch(SHADOW.accounts_with_shadow_prices.sql, now)
         if look_at_news:
             rows += await connection.fetch(ABROAD.accounts_with_news.sql)

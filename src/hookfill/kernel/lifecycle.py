@@ -68,7 +68,7 @@ SIGNAL = lifecycle(
 ORDER = lifecycle(
     "order",
     {
-        "created": "submitting denied filled",
+        "created": "submitting denied working filled",
         "submitting": "working unknown rejected partially_filled filled cancelled expired",
         "unknown": "working rejected partially_filled filled cancelled expired",
         "working": "partially_filled filled cancelled expired rejected",

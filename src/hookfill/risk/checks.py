@@ -53,9 +53,9 @@ def signal_stale(entry: Entry) -> CheckResult:
 
 
 def currency_unsupported(entry: Entry) -> CheckResult:
-    """The instrument is quoted in the account's currency; there is no conversion. A broker converts by itself."""
+    """The instrument is quoted in the account's currency, or a rate between the two is known. A broker converts by itself."""
     quoted, own = entry.instrument.currency, entry.account_currency
-    passed = quoted == own or entry.is_at_broker
+    passed = quoted == own or entry.is_convertible or entry.is_at_broker
     detail = f"{quoted} in an account of {own}"
     return _result(Reason.CURRENCY_UNSUPPORTED, passed, detail, currency=quoted, account_currency=own, **_left_to(entry))
 
