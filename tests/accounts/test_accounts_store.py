@@ -125,22 +125,6 @@ async def test_signals_are_counted_per_strategy(connection) -> None:
     assert [one["signals"] for one in await strategies.list_strategies(connection, owner)] == [3, 0]
 
 
-async def test_resuming_lifts_what_it_is_asked_to(connection) -> None:
-    owner = await store.bootstrap(connection, "token")
-    account_id = await store.default_account(connection, owner)
-    one, other = new_id(), new_id()
-    for scope, strategy_id in (("account", None), ("strategy", one), ("strategy", other)):
-        await connection.execute(
-            "INSERT INTO halts (account_id, halt_id, scope, strategy_id, reduce_only, reason) VALUES ($1, $2, $3, $4, true, 'x')",
-            account_id, new_id(), scope, strategy_id,
-        )  # fmt: skip
-    assert await store.lift_halts(connection, new_id(), None) == 0
-    assert await store.lift_halts(connection, account_id, one) == 1
-    assert await store.lift_halts(connection, account_id, one) == 0
-    assert await store.lift_halts(connection, account_id, None) == 2
-    assert await count(connection, "halts WHERE lifted_at IS NULL") == 0
-
-
 async def test_a_new_strategy_is_announced(database, connection) -> None:
     owner = await store.bootstrap(connection, "token")
     account_id = await store.default_account(connection, owner)

@@ -31,6 +31,7 @@ KINDS = frozenset(
         "agent_id",
         "batch_id",
         "broker_connection_id",
+        "id",
         "invitation_id",
         "job_id",
         "key_id",

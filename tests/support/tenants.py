@@ -124,6 +124,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         "agent_id": paired["agent_id"],
         "batch_id": str(batch_id),
         "broker_connection_id": connection_id,
+        "id": account,  # of what a halt is for; the routes' examples name an account
         "invitation_id": invited["invitation_id"],  # only the owner has any
         "job_id": job["job_id"],
         "key_id": key["key_id"],

@@ -66,16 +66,6 @@ SELECT strategies.account_id, strategies.strategy_id
 FROM strategies JOIN accounts USING (account_id) JOIN users USING (user_id)
 WHERE strategies.is_signed_door AND accounts.is_default AND users.role = 'owner';
 
--- name: lift_halts$
--- A person resumes trading: lifts the halts of an account (or of one strategy); returns how many.
-WITH lifted AS (
-    UPDATE halts SET lifted_at = now()
-    WHERE account_id = :account_id::uuid AND lifted_at IS NULL
-      AND (:strategy_id::uuid IS NULL OR strategy_id = :strategy_id::uuid)
-    RETURNING 1
-)
-SELECT count(*) FROM lifted;
-
 -- name: set_enabled!
 UPDATE strategies SET is_enabled = :is_enabled::boolean
 WHERE account_id = :account_id::uuid AND strategy_id = :strategy_id::uuid;

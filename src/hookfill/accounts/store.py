@@ -157,12 +157,6 @@ async def account_by_name(connection: asyncpg.Connection, user_id: UUID, name: s
     return None if row is None else row["account_id"]
 
 
-async def lift_halts(connection: asyncpg.Connection, account_id: UUID, strategy_id: UUID | None) -> int:
-    """Resume trading; returns how many halts were lifted."""
-    count: int = await connection.fetchval(SQL.lift_halts.sql, account_id, strategy_id)
-    return count
-
-
 async def set_enabled(connection: asyncpg.Connection, account_id: UUID, strategy_id: UUID, *, is_enabled: bool) -> None:
     """Switch a strategy on or off; alerts for one that is off are kept and discarded with the reason."""
     await connection.execute(SQL.set_enabled.sql, is_enabled, account_id, strategy_id)

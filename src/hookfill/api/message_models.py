@@ -28,7 +28,7 @@ class Message(Model):
     account_id: UUID
     strategy_id: UUID | None = Field(description="Of an alert.")
     signal_id: UUID | None = Field(description="The signal that it became, or, of a duplicate, the first delivery's.")
-    door: str = Field(description="tradingview, signed, telemetry, indicator_export or candles.")
+    door: str = Field(description="tradingview, signed, telemetry, indicator_export, candles or operator.")
     source: str = Field(description="live, import or backfill.")
     state: MessageState
     reason: str | None = Field(description="The code of a refusal.")

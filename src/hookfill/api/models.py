@@ -197,7 +197,7 @@ class Halt(Model):
     """A halt in force."""
 
     id: UUID
-    scope: Literal["global", "account", "strategy", "symbol"]
+    scope: Literal["global", "user", "account", "strategy", "symbol"]
     strategy_id: UUID | None
     symbol: str | None
     reduce_only: bool = Field(description="Exits are let through.")

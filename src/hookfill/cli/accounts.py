@@ -1,4 +1,4 @@
-"""``hookfill accounts`` and ``hookfill resume``."""
+"""``hookfill accounts``."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -116,30 +116,3 @@ async def account_named(at: Session, name: str | None) -> UUID:
     if len(found) != 1:
         raise ConfigurationError(f"There is no account {name!a}: `hookfill accounts list` shows all.")
     return found[0]
-
-
-def resume(
-    account: Annotated[str | None, typer.Option(help="Name or id; default: the default account.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="Only this strategy's halts: its name or id.")] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Lift the halts of an account, or of one strategy: trading goes on."""
-    from hookfill.cli.show import print_json
-
-    lifted = run_async(_resume(home, account, strategy))
-    if as_json:
-        print_json({"lifted": lifted})
-    else:
-        print(f"Lifted {lifted} halt(s)." if lifted else "There was no halt to lift.")
-
-
-async def _resume(home: Path | None, account: str | None, strategy: str | None) -> int:
-    from hookfill.accounts.store import lift_halts
-    from hookfill.cli.strategies import strategy_named
-
-    async with session(home) as at:
-        if strategy is None:
-            return await lift_halts(at.connection, await account_named(at, account), None)
-        found = await strategy_named(at, strategy)
-        return await lift_halts(at.connection, found["account_id"], found["strategy_id"])

@@ -5,9 +5,9 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, agent, exports, imports, messages, strategies, users
-from hookfill.cli.accounts import resume
+from hookfill.cli import accounts, agent, exports, flags, imports, messages, strategies, users
 from hookfill.cli.common import Group
+from hookfill.cli.control import flatten, halt, resume
 from hookfill.cli.demo import demo
 from hookfill.cli.doctor import doctor
 from hookfill.cli.reading import status, story
@@ -41,11 +41,14 @@ app.add_typer(messages.app, name="messages")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(users.app, name="users")
+app.add_typer(flags.app, name="flags")
 app.add_typer(imports.app, name="import")
 app.add_typer(exports.app, name="export")
 app.add_typer(agent.app, name="agent")
 app.command()(reconcile)
+app.command()(halt)
 app.command()(resume)
+app.command()(flatten)
 app.command()(token)
 app.command()(migrate)
 app.command()(doctor)

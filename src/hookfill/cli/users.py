@@ -121,13 +121,18 @@ async def _set_disabled(home: Path | None, user: str, *, is_disabled: bool) -> N
     from hookfill.accounts.users import set_disabled
 
     async with session(home) as at:
-        found = await _user_named(at, user)
+        found = await user_named(at, user)
         if is_disabled and found["role"] == "owner":
             raise ConfigurationError("The owner can't be shut out: change the password or the token instead.")
         await set_disabled(at.connection, found["user_id"], is_disabled=is_disabled)
 
 
-async def _user_named(at: "Session", user: str) -> dict[str, Any]:
+async def user_named(at: "Session", user: str) -> dict[str, Any]:
+    """The user of an e-mail address, name or id.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     wanted = user.strip().lower()
     for found in await _all_users(at):
         if wanted in (found["email"], found["name"], str(found["user_id"])):
@@ -150,7 +155,7 @@ async def _set_password(home: Path | None, user: str, new: str) -> None:
 
     password_hash = await Passwords().hash(new)
     async with session(home) as at:
-        found = await _user_named(at, user)
+        found = await user_named(at, user)
         if found["email"] is None:
             raise ConfigurationError("This user has no e-mail address to log in with: use `hookfill users create EMAIL --owner`.")
         await change_password(at.connection, found["user_id"], password_hash)

@@ -44,7 +44,7 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID) -> list
         account_ids = [row["account_id"] for row in rows]
         held = await connection.fetch(SQL.open_positions_of.sql, account_ids)
         paid = {row["account_id"]: row["commission"] for row in await connection.fetch(SQL.commissions_of.sql, account_ids)}
-        halts = await connection.fetch(SQL.halts_of.sql, account_ids)
+        halts = await connection.fetch(SQL.halts_of.sql, account_ids, user_id)
     positions: dict[UUID, list[Position]] = {account_id: [] for account_id in account_ids}
     for row in held:
         positions[row["account_id"]].append(position_from(row))

@@ -16,10 +16,11 @@ WHERE account_id = ANY (:account_ids::uuid[])
 GROUP BY account_id;
 
 -- name: halts_of
--- In force: of these accounts, and those for all accounts.
+-- In force: of these accounts, those for all of their user's, and those for everybody's.
 SELECT account_id, halt_id, scope, strategy_id, symbol, reduce_only, reason, created_at
 FROM halts
 WHERE account_id = ANY (:account_ids::uuid[] || ARRAY['00000000-0000-0000-0000-000000000000'::uuid]) AND lifted_at IS NULL
+  AND (user_id IS NULL OR user_id = :user_id::uuid)
 ORDER BY created_at, halt_id;
 
 -- name: message_counts^

@@ -14,6 +14,7 @@ _DOORS = {
     "candles": "the candles door",
     "telemetry": "the telemetry door",
     "indicator_export": "the exports door",
+    "operator": "the operator's own hand",
 }
 _VERDICTS = {
     "discarded": "Discarded",

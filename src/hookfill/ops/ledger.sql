@@ -22,7 +22,8 @@ WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = r.account_id)
 LIMIT $1;
 
 -- name: rows_have_strategies
--- Every order, position and webhook secret belongs to a strategy of its account; a deleted one has left orders without signals.
+-- Every order, position and webhook secret belongs to a strategy of its account; a deleted one has left orders without signals, and
+-- positions that a person may ask to leave.
 SELECT r.account_id, r.id, 'its strategy is missing (' || r.kind || ')' AS finding
 FROM (
     SELECT account_id, strategy_id, order_id AS id, 'order' AS kind, signal_id FROM orders
@@ -34,7 +35,7 @@ FROM (
 ) r
 WHERE NOT EXISTS (SELECT FROM strategies s WHERE s.account_id = r.account_id AND s.strategy_id = r.strategy_id)
   AND (r.kind = 'webhook secret'
-    OR EXISTS (SELECT FROM signals s WHERE s.account_id = r.account_id AND s.signal_id = r.signal_id))
+    OR EXISTS (SELECT FROM signals s WHERE s.account_id = r.account_id AND s.signal_id = r.signal_id AND s.door <> 'operator'))
 LIMIT $1;
 
 -- name: gate_keys_have_messages
@@ -236,15 +237,18 @@ WHERE a.balance <> a.cash + p.cost
 LIMIT $1;
 
 -- name: no_entry_after_a_halt
--- No order entered the market while a halt forbade it.
+-- No order entered the market while a halt forbade it: none as of a later moment, after the desk's own; none was stored, after a
+-- person's, once it had been waited for those who had not seen it.
 SELECT o.account_id, o.order_id AS id, 'entered at ' || o.as_of || ', halted since ' || h.created_at AS finding
 FROM orders o
+JOIN accounts a ON a.account_id = o.account_id
 JOIN halts h ON h.account_id IN (o.account_id, '00000000-0000-0000-0000-000000000000')
 WHERE o.purpose = 'entry'
-  AND (h.scope IN ('global', 'account')
+  AND (h.user_id IS NULL OR h.user_id = a.user_id)
+  AND (h.scope IN ('global', 'user', 'account')
     OR (h.scope = 'strategy' AND h.strategy_id = o.strategy_id)
     OR (h.scope = 'symbol' AND h.symbol = o.symbol))
-  AND o.as_of > h.created_at
+  AND CASE WHEN h.created_by = 'desk' THEN o.as_of > h.created_at ELSE o.created_at > h.settled_at END
   AND (h.lifted_at IS NULL OR o.created_at < h.lifted_at)
 LIMIT $1;
 
