@@ -237,6 +237,7 @@ def _web_config(application: Router) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=DoorProtocol,
+        ws="none",  # a library for websockets is installed, but no door speaks them
         lifespan="off",
         log_config=None,
         access_log=False,  # paths hold secrets

@@ -1,0 +1,77 @@
+"""Both sides of an account at Alpaca, as they are compared: pure.
+
+``brokers.mt5.reconcile`` compares; here Alpaca's positions, the deals of its guarding orders and its stray orders become what it
+takes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hookfill.brokers.alpaca.instruct import missing_coins, plain_symbol
+from hookfill.brokers.alpaca.model import realised
+from hookfill.brokers.mt5.model import broker_symbol, magic_of
+from hookfill.brokers.port import Funds, Holding, OrderState, Standing
+from hookfill.kernel.money import ZERO, plain
+
+
+def account_of(funds: Funds, holdings: Sequence[Holding]) -> dict[str, Any]:
+    """An account as agents report it. Positions net at Alpaca, and stops are not looked for: the desk guards by itself."""
+    return {
+        "balance": realised(funds, tuple(holdings)),
+        "equity": funds.equity,
+        "currency": funds.currency,
+        "hedging": False,
+        "holds_stops": False,
+    }
+
+
+def positions_of(holdings: Iterable[Holding], ours: Mapping[str, Decimal], symbol_map: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Positions as agents report them, under the symbols that our books use.
+
+    Args:
+        ours: what the books hold per symbol, negative is short. Coins that Alpaca took as its fee still count there.
+    """
+    names = {plain_symbol(broker_symbol(symbol, symbol_map)): symbol for symbol in ours}
+    told = []
+    for one in holdings:
+        symbol = names.get(plain_symbol(one.symbol), one.symbol)
+        quantity = one.quantity + missing_coins(ours.get(symbol, ZERO), one.quantity, one.symbol)
+        side = "buy" if quantity > ZERO else "sell"
+        told.append({"ticket": one.symbol, "symbol": symbol, "side": side, "volume": plain(abs(quantity)), "magic": None})
+    return told
+
+
+def deals_of(entry: OrderState, strategy_id: UUID, symbol: str, symbol_map: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the orders that guard a position have dealt, once each of them is over, as ``broker_deals`` keeps it."""
+    return [
+        {
+            "deal_id": leg.broker_order_id,
+            "symbol": broker_symbol(symbol, symbol_map),
+            "side": leg.side,
+            "quantity": leg.filled,
+            "price": leg.price,
+            "magic": magic_of(strategy_id),
+            "reason": "take_profit" if leg.order_type == "limit" else "stop_loss",
+            "profit": None,
+            "dealt_at": leg.at,
+        }
+        for leg in entry.legs
+        if leg.is_over and leg.filled > ZERO and leg.price is not None and leg.at is not None
+    ]
+
+
+def strays(found: Iterable[OrderState], ended: Mapping[str, str]) -> list[OrderState]:
+    """Orders of ours that live, or were filled, at Alpaca although they ended here with nothing filled."""
+    return [one for one in found if one.client_order_id in ended and (one.filled > ZERO or one.standing is Standing.WORKING)]
+
+
+def stray_text(one: OrderState) -> str:
+    """What an alarm about a stray order says."""
+    if one.filled > ZERO:
+        return (
+            f"Alpaca has filled {plain(one.filled)} {one.symbol} of order {one.client_order_id}, which was taken as not made: it "
+            "is not in the books. Close it at Alpaca, or halt the strategy and correct the books."
+        )
+    return f"Order {one.client_order_id} appeared at Alpaca after it was taken as not made: it is being cancelled."
