@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.rest import RestingOrder
-from hookfill.desk.contracts import Terms, terms_from
+from hookfill.desk.contracts import Terms, priced_by, terms_from
 from hookfill.desk.currency import in_account_currency
 from hookfill.desk.flight import Flight, Tries
 from hookfill.desk.model import NO_MOVES, HaltRow, NewHalt, Outcome, PositionKey, Situation, Step, Verdict
@@ -90,9 +90,10 @@ class Book:
         return [self.open[key] for key in self._by_symbol.get(symbol, ())]
 
     def in_flight(self, strategy_id: UUID, symbol: str) -> bool:
-        """Whether an order of the strategy in a symbol is at the broker and its end is not known yet."""
+        """Whether an order of the strategy in a symbol, or in an option on it, is at the broker and its end is not known yet."""
         return bool(self.flights) and any(
-            flight.is_open and flight.strategy_id == strategy_id and flight.symbol == symbol for flight in self.flights.values()
+            flight.is_open and flight.strategy_id == strategy_id and symbol in (flight.symbol, priced_by(flight.symbol))
+            for flight in self.flights.values()
         )
 
     def entries_in_flight(self) -> list[Flight]:

@@ -9,6 +9,7 @@ from hookfill.accounts.model import Account, Strategy
 from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk import trace
 from hookfill.desk.book import Book, capital_of, capital_of_waiting
+from hookfill.desk.contracts import Terms, priced_by
 from hookfill.desk.flight import Moves
 from hookfill.desk.model import NO_MOVES, Situation
 from hookfill.desk.rows import Order, Rested
@@ -47,6 +48,9 @@ class Case:
     Attributes:
         instrument: at a broker, with a multiplier that gives amounts in account currency, unless no rate is known for that
             (``is_convertible`` is false then).
+        asked: once the case has turned to an option, the alert as it came; ``signal`` is then about the contract.
+        spot: then the underlying's price, while ``quote`` is the contract's.
+        terms: what the contract's price is made of; None: it is no option.
         rests: its entry waits for a price: the market need not be open, and ``quote`` is the order's own price.
     """
 
@@ -70,6 +74,9 @@ class Case:
     trial: Trial | None = None
     rested: list[Rested] = field(default_factory=list)
     rests: bool = False
+    asked: Alert | None = None
+    spot: Quote | None = None
+    terms: Terms | None = None
 
     def waiting(self) -> list[RestingOrder]:
         """The account's entries that rest, but for those that this signal has ended."""
@@ -141,7 +148,8 @@ def only_leaves(case: Case) -> bool:
 
 
 def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, resulting: Decimal | None = None) -> Entry:
-    """The case as the risk checks see it, after the legs made so far."""
+    """The case as the risk checks see it, after the legs made so far; an option counts as one of its underlying."""
+    symbol = priced_by(case.alert.symbol)
     held, flying = held_positions(case), case.book.entries_in_flight()
     known = {position.position_id for position in held}
     opening = [flight.symbol for flight in flying if flight.position_id not in known]
@@ -149,7 +157,7 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
     opening += [symbol for _, symbol in {(order.strategy_id, order.symbol) for order in waiting} - open_keys]
     return Entry(
         now=case.now,
-        symbol=case.alert.symbol,
+        symbol=symbol,
         instrument=case.instrument,
         is_exit=is_exit,
         fired_at=fired_at(case.alert, case.now),
@@ -166,7 +174,7 @@ def risk_entry(case: Case, *, is_exit: bool, quantity: Decimal | None = None, re
         + sum((case.book.capital_in_flight(f) for f in flying), ZERO)
         + sum((capital_of_waiting(order) for order in waiting), ZERO),
         open_positions=len(held) + len(opening),
-        symbol_positions=sum(p.symbol == case.alert.symbol for p in held) + opening.count(case.alert.symbol),
+        symbol_positions=sum(p.priced_by == symbol for p in held) + sum(priced_by(one) == symbol for one in opening),
         adds_to_position=case.position is not None or any(_is_own(case, order) for order in waiting),
         orders_last_minute=case.book.entries_within(case.strategy.strategy_id, case.now - _MINUTE, case.now),
         day_start_balance=None if _is_untold(case.account) else case.account.day_start_balance,
@@ -198,7 +206,8 @@ def note_equity(case: Case) -> None:
 def held_positions(case: Case) -> list[Position]:
     """All open positions of the account, with this signal's as it stands by now."""
     own = (case.strategy.strategy_id, case.alert.symbol)
-    held = [position for key, position in case.book.open.items() if key != own]
+    left = {position.position_id for position in case.changed if position.status != "open"}
+    held = [position for key, position in case.book.open.items() if key != own and position.position_id not in left]
     return held if case.position is None else [*held, case.position]
 
 

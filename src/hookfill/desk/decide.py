@@ -11,13 +11,16 @@ from uuid import UUID
 
 from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
+from hookfill.brokers.alpaca.instruct import TRADABLE
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
-from hookfill.desk.currency import in_account_currency, lots_of, rate_symbols
+from hookfill.desk.contracts import priced_by
+from hookfill.desk.currency import in_account_currency, rate_symbols, traded_as
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
 from hookfill.desk.opening import Filled, Opening, enter
+from hookfill.desk.options import canonical, choose, dealt_at, plan_of, turn_to
 from hookfill.desk.price import quote_as_of, tradable_quote
 from hookfill.desk.resting import cancel_opposed, check_can_wait, check_crowding, fill_by_volume, is_bounded, wait_for_price
 from hookfill.desk.rows import Order
@@ -36,7 +39,6 @@ from hookfill.kernel.reasons import Reason, explain
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Quote
 from hookfill.orders.model import Leg, Side
-from hookfill.orders.plan import plan
 from hookfill.orders.size import size_exit
 from hookfill.positions.model import Position
 from hookfill.risk.assess import Stage, assess_gates
@@ -45,7 +47,7 @@ from hookfill.signals.model import Signal
 _EXITS_REGARDLESS = frozenset({Reason.HALTED, Reason.DAILY_LOSS_LIMIT_REACHED})
 """Gates that stop the entry of a reversal but not its closing leg; a stale alert closes nothing that was opened after it."""
 
-TRADED = frozenset({"paper", "mt5"})
+TRADED = frozenset({"paper", "mt5", "alpaca"})
 """Kinds of account whose orders can be filled."""
 
 
@@ -85,13 +87,15 @@ def _prepare(
         raise Refused("discarded", Reason.HISTORY_OUT_OF_ORDER, f"decided up to {timeline.isoformat()}")
     if account.kind not in TRADED:
         raise Refused("discarded", Reason.BROKER_UNSUPPORTED, account.kind)
+    signal = canonical(signal)
     alert, symbol = signal.alert, signal.alert.symbol
     position = book.position(signal.strategy_id, symbol)
-    planned = plan(alert, position.quantity if position else ZERO, position.entries if position else 0, rules.policy)
-    known = quote_as_of(situation.quotes.get(symbol), situation.history.get(symbol, ()), signal.as_of)
+    planned, source = plan_of(book, signal, rules), priced_by(symbol)
+    known = quote_as_of(situation.quotes.get(source), situation.history.get(source, ()), signal.as_of)
     max_age = float(situation.limits.price_max_age_seconds)
     # At a broker the price is an estimate and nothing is dealt at it, so there the alert's own serves in any case.
-    use_alert_price = rules.market.use_alert_price or account.is_at_broker
+    # Of an alert that names a contract it is the contract's, not its underlying's.
+    use_alert_price = (rules.market.use_alert_price or account.is_at_broker) and source == symbol
     quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=use_alert_price)
     notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
     case = Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
@@ -99,8 +103,14 @@ def _prepare(
 
 
 def _at_broker(case: Case) -> Case:
-    """The case in the broker's terms: lots of whatever it is, worth what they are worth in the account's currency."""
-    instrument = lots_of(case.alert.symbol)
+    """The case in the broker's terms, worth what they are worth in the account's currency.
+
+    Raises:
+        Refused: the broker does not trade it.
+    """
+    instrument = traded_as(case.account, case.alert.symbol)
+    if case.account.kind == "alpaca" and instrument.kind not in TRADABLE:
+        raise Refused("rejected", Reason.BROKER_UNSUPPORTED, f"{case.alert.symbol} at Alpaca")
     price = None if case.quote is None else case.quote.price
     converted = in_account_currency(instrument, case.account.currency, price, case.situation.quotes)
     case.instrument, case.is_convertible = converted or instrument, converted is not None
@@ -129,8 +139,6 @@ def _judge(case: Case) -> None:
         case.trial.note(case.plan, case.position)
     note_equity(case)
     _pass_gates(case)
-    if case.alert.option is not None:
-        raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, case.alert.option.right)
     check_can_wait(case)
     _pass_engine(case)
     cancel_opposed(case)
@@ -138,6 +146,7 @@ def _judge(case: Case) -> None:
         cancelled = f"; {len(case.rested)} that rested cancelled" if case.rested else ""
         raise Refused("rejected", case.plan.refusal, case.plan.detail + cancelled)
     for number, leg in enumerate(case.exits):
+        turn_to(case, leg)
         _make_exit(case, leg, number)
     note_equity(case)
     if case.entry is None:
@@ -206,7 +215,8 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
         send_exit(case, leg, number, sized.quantity)
         return
     quote = _exit_quote(case, case.position)
-    price = Price(market_fill_price(leg.side, quote, case.instrument, case.book.paper), quote.source, quote.low, quote.high)
+    met = dealt_at(case, leg.side, quote)
+    price = Price(market_fill_price(leg.side, met, case.instrument, case.book.paper), met.source, met.low, met.high)
     ticket = ticket_of(case, number, "exit", reason_to_leave(case))
     case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket, case.book.paper)
     _keep(case, after, order, quote)
@@ -227,6 +237,9 @@ def _exit_quote(case: Case, position: Position) -> Quote:
 
 
 def _make_entry(case: Case, leg: Leg, number: int) -> None:
+    if leg.is_option:
+        leg = choose(case, leg)
+        case = _on_paper(case)
     if case.is_sent:
         send_entry(case, leg, number)
         return
@@ -234,14 +247,16 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     if case.alert.waits:
         wait_for_price(case, leg, number)
         return
-    quantity = size_of(case, leg, case.quote.price, case.rules.exits) if case.quote is not None else ZERO
+    met = None if case.quote is None else dealt_at(case, leg.side, case.quote)
+    quantity = ZERO if met is None else size_of(case, leg, met.price, case.rules.exits)
     check_entry(case, quantity)
     assert case.quote is not None  # price_missing has refused otherwise
-    if is_bounded(case):
+    assert met is not None
+    if is_bounded(case) and not leg.is_option:  # nobody tells how many contracts are traded in a bar
         fill_by_volume(case, leg, number, quantity)
         return
-    fill = market_fill_price(leg.side, case.quote, case.instrument, case.book.paper)
-    price = Price(fill, case.quote.source, case.quote.low, case.quote.high)
+    fill = market_fill_price(leg.side, met, case.instrument, case.book.paper)
+    price = Price(fill, met.source, met.low, met.high)
     ticket = ticket_of(case, number, "entry", None)
     fee = commission(quantity, case.instrument, case.book.paper)
     filled = Filled(quantity, fill, fee, case.now, case.quote.price, case.quote.at)
@@ -263,6 +278,7 @@ def opening_of(case: Case, side: Side, ticket: Ticket) -> Opening:
         rules=case.rules.exits,
         stop=case.alert.stop_loss,
         target=case.alert.take_profit,
+        terms=None if case.terms is None else case.terms.to_json(),
     )
 
 
@@ -280,7 +296,7 @@ def _step(case: Case) -> Step:
     order_id, fill_price = _filled_at(case)
     verdict = Verdict(
         signal_id=case.signal.signal_id,
-        asked=case.alert,
+        asked=case.asked or case.alert,
         status=approved if fill_price is None else SIGNAL.move(approved, "executed"),
         engine=case.strategy.engine,
         reason=case.trace.get("entry_refused"),

@@ -1,12 +1,15 @@
 """An entry's fill opens a position with the exits that its strategy asks for, or adds to the one that is open (pure)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from hookfill.exits.model import ExitRules
 from hookfill.exits.rules import initial_levels, rules_to_json
+from hookfill.exits.timing import timed
 from hookfill.market.model import Instrument
 from hookfill.orders.model import Side
 from hookfill.positions.apply import apply_fill, open_position
@@ -22,6 +25,7 @@ class Opening:
         instrument: with a multiplier that gives amounts in the account's currency.
         rules: the strategy's exits.
         stop, target: the alert's own levels; they win over the rules.
+        terms: of an option what its price is made of.
     """
 
     position_id: UUID
@@ -32,6 +36,7 @@ class Opening:
     rules: ExitRules
     stop: Decimal | None = None
     target: Decimal | None = None
+    terms: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ def _open(asked: Opening, filled: Filled) -> Position:
         target_price=levels.target,
         initial_risk=levels.initial_risk,
         exits=rules_to_json(asked.rules),
+        targets=levels.targets,
     )
+    contract = asked.instrument.option
+    if contract is not None:
+        opened = replace(opened, underlying=contract.underlying, terms=asked.terms)
     # At the market, not at what the entry paid: else an exit a moment later would be dealt at the worsened price.
-    return replace(opened, mark=filled.mark, marked_at=filled.marked_at)
+    return timed(replace(opened, mark=filled.mark, marked_at=filled.marked_at), asked.rules, asked.instrument)

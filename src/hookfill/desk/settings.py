@@ -12,9 +12,12 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.orders.model import Policy, SizingRule
 from hookfill.orders.plan import policy_from
 from hookfill.orders.size import sizing_from
+from hookfill.orders.strike_rules import OptionRules, options_from
 from hookfill.risk.windows import Window, windows_from
 
-SECTIONS = ("sizing", "policy", "exits", "filters", "market", "windows")
+SECTIONS = ("sizing", "policy", "exits", "filters", "market", "windows", "options")
+NO_OPTIONS = OptionRules()
+"""A strategy that says nothing of options buys one when an alert asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class TradingRules:
     filters: Filters
     market: MarketRules
     windows: tuple[Window, ...] = ()
+    options: OptionRules = NO_OPTIONS
 
 
 def rules_of(settings: Mapping[str, Any]) -> TradingRules:
@@ -58,6 +62,7 @@ def rules_of(settings: Mapping[str, Any]) -> TradingRules:
         filters=filters_from(settings.get("filters", {})),
         market=_market_from(settings.get("market", {})),
         windows=windows_from(settings.get("windows")),
+        options=options_from(settings.get("options")),
     )
 
 

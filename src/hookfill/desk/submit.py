@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from hookfill.accounts.model import Account, UserDefaults
+from hookfill.brokers.alpaca.instruct import for_alpaca
 from hookfill.brokers.mt5.instruct import Instruction, close_job, protect, trade_job, with_defaults
 from hookfill.brokers.mt5.model import ENTRY_LIFE, EXIT_LIFE, NewJob
 from hookfill.desk.book import Book
@@ -51,6 +52,9 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
     Raises:
         Refused: it is too late to begin, it has no size, or a check refused it.
     """
+    refused = case.situation.abroad.entries_refused if case.situation.abroad is not None else None
+    if refused is not None:
+        raise Refused("rejected", Reason.BROKER_NOT_RECONCILED, refused.rstrip("."))
     until = _begin_until(case, ENTRY_LIFE)
     defaults, alert, price = _defaults(case), case.alert, _live_price(case)
     exits = with_defaults(case.rules.exits, defaults.stop_loss_pips, defaults.take_profit_pips)
@@ -62,7 +66,7 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
     sent = protect(leg.side, price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
     depends_on = case.moves.jobs[-1].job_id if case.moves.jobs else None
     job = trade_job(_instruction(order, until, depends_on), case.account.symbol_map, sent, defaults.max_spread)
-    _keep(case, order, job)
+    _keep(case, order, _for_broker(case.account, order, job))
     case.entered = True
 
 
@@ -103,7 +107,7 @@ def send_due_exit(book: Book, abroad: Abroad, position: Position, due: Exit) -> 
         at=due.at,
     )
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    order = _submitted(ticket, position.position_id, side, abs(position.quantity))
+    order = _submitted(ticket, position.position_id, side, abs(position.quantity) if due.quantity is None else due.quantity)
     job = _close(book.account, order, abroad.database_now + min(remaining, EXIT_LIFE))
     closing = replace(position, status=POSITION.move(position.status, "closing"))
     moves = Moves(flights=(_flight(order, job),), jobs=(job,))
@@ -165,7 +169,12 @@ def _instruction(order: Order, expires_at: datetime, depends_on: UUID | None = N
 
 
 def _close(account: Account, order: Order, expires_at: datetime) -> NewJob:
-    return close_job(_instruction(order, expires_at), account.symbol_map, order.position_id)
+    return _for_broker(account, order, close_job(_instruction(order, expires_at), account.symbol_map, order.position_id))
+
+
+def _for_broker(account: Account, order: Order, job: NewJob) -> NewJob:
+    """The job in the terms of the account's broker."""
+    return for_alpaca(job, order.client_order_id) if account.kind == "alpaca" else job
 
 
 def _keep(case: Case, order: Order, job: NewJob) -> None:

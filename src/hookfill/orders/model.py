@@ -58,12 +58,18 @@ class Policy:
 class Leg:
     """One order to make, in order: closing legs come before the entry.
 
-    ``quantity`` None on an entry means: to be sized.
+    Attributes:
+        quantity: None on an entry means: to be sized.
+        side: of an option's entry by an alert about its underlying it is the view: buy for a call, sell for a put.
+        symbol: the contract that it trades; None: the alert's symbol, or a contract that is still to be chosen.
+        is_option: it trades an option.
     """
 
     purpose: str
     side: Side
     quantity: Decimal | None
+    symbol: str | None = None
+    is_option: bool = False
 
 
 @dataclass(frozen=True, slots=True)
