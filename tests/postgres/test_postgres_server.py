@@ -300,7 +300,7 @@ def test_data_and_password_that_are_gone_are_not_silently_made_anew(used_home: P
     cluster.with_name("elsewhere").rename(cluster)
 
 
-@pytest.mark.parametrize("name", ["with spaces", "ünï-cødé ☃", "quo'te\"s and $HOME `x` \\ #", "/".join(["long" * 25] * 6)])
+@pytest.mark.parametrize("name", ["ünï-cødé ☃ quo'te\"s and $HOME `x` \\ #", "/".join(["long" * 25] * 6)])
 def test_any_path_will_do(home: Path, name: str) -> None:
     odd = home / name
     try:
