@@ -128,6 +128,7 @@ def _experiment_columns(experiments: Sequence[Experiment]) -> list[list[Any]]:
         *(column for variant in VARIANTS for column in _verdict_columns(sides[variant])),
         *([side.says for side in sides[variant]] for variant in VARIANTS),
         *([side.position_id for side in sides[variant]] for variant in VARIANTS),
+        *_columns(experiments, "barred"),
         [_opinions(experiment) for experiment in experiments],
     ]
 

@@ -81,13 +81,14 @@ class ShadowBook:
             The account's step, with the pair in its trace.
         """
         outcomes: dict[Variant, SideOutcome] = {}
+        barred = _barred(trial, step)
         for variant in VARIANTS:
-            says, position_id = self._side(book, signal, rules, trial, variant, step)
+            says, position_id = self._side(book, signal, rules, trial, variant, step, barred)
             verdict, failure = self._verdict(trial, variant)
             outcomes[variant] = SideOutcome(verdict, FAILED if failure else says, position_id, failure)
         if signal.is_by_operator:
             return step
-        experiment = _experiment(signal, trial, outcomes)
+        experiment = _experiment(signal, trial, outcomes, barred)
         self._experiments.append(experiment)
         self._note_owner(trial, step)
         assert step.verdict is not None
@@ -97,7 +98,7 @@ class ShadowBook:
     def give_up(self, signal: Signal, trial: Trial, reason: Reason) -> None:
         """Note the pair of a signal whose handling failed for good."""
         nothing = SideOutcome(None, reason.value)
-        self._experiments.append(_experiment(signal, trial, dict.fromkeys(VARIANTS, nothing)))
+        self._experiments.append(_experiment(signal, trial, dict.fromkeys(VARIANTS, nothing), reason))
 
     def fail(self, signal: Signal, trial: Trial, step: Step, text: str) -> None:
         """Note the pair of a signal that could not be followed; ``text`` tells why."""
@@ -114,50 +115,50 @@ class ShadowBook:
             return None, f"{type(error).__name__}: {error}"
 
     def _side(
-        self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, variant: Variant, step: Step
+        self,
+        book: Book,
+        signal: Signal,
+        rules: TradingRules | None,
+        trial: Trial,
+        variant: Variant,
+        step: Step,
+        barred: Reason | None,
     ) -> tuple[str, UUID | None]:
         """What one variant's side did: the account's own step for the one that acts, else what the shadow made of it."""
         if trial.planned is None:  # it was refused before anything was looked at
             return _said(step)
+        is_shared = variant == trial.acting or self._shares(trial, variant)
+        own = trial.in_shadow(variant, exits_only=is_shared, barred=barred)
         try:
-            made = self._step(book, signal, rules, trial, variant, step)
+            made = self._step(book, signal, rules, own)
         except Exception:
             self._fail("follow", variant, str(signal.signal_id))
             made = None
-        if variant == trial.acting:
+        if is_shared:
             return _said(step)
         return (FAILED, None) if made is None else _said(made)
 
-    def _step(
-        self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, variant: Variant, step: Step
-    ) -> Step | None:
+    def _step(self, book: Book, signal: Signal, rules: TradingRules | None, own: Trial) -> Step | None:
+        """The signal decided in one variant's shadow; None where that holds nothing and is not to enter."""
+        variant, strategy_id = own.acting, signal.strategy_id
         shadow = self._books[variant]
-        held = [position for (strategy_id, _), position in shadow.open.items() if strategy_id == signal.strategy_id]
-        if variant == trial.acting and not held:
+        held = [position for key, position in shadow.open.items() if key[0] == strategy_id]
+        if own.exits_only and not held:
             return None
-        own = trial.in_shadow(variant, self._barred(trial, variant, step))
-        made = decide_signal(book.as_if(signal.strategy_id, held), self._situation, signal, rules, own)
+        made = decide_signal(book.as_if(strategy_id, held), self._situation, signal, rules, own)
         shadow.apply(Step(shadow.account, positions=made.positions, orders=made.orders))
         for order in made.orders:
             if order.purpose == "entry":
                 self._opened_by.setdefault((variant, order.position_id), signal.signal_id)
         return made
 
-    def _barred(self, trial: Trial, variant: Variant, step: Step) -> Reason | None:
-        """Why neither engine can enter; None: it is for the engines to say, or for what the shadow holds."""
-        assert step.verdict is not None
+    def _shares(self, trial: Trial, variant: Variant) -> bool:
+        """Whether the account's own position is this variant's, too, and the alert adds nothing to it for either."""
         assert trial.planned is not None
-        if step.entry_of is not None or step.verdict.reason is None:
-            return None
-        reason, decision = Reason(step.verdict.reason), trial.judged.decisions.get(trial.acting)
-        if trial.judged.market is None:
-            return reason
-        if decision is not None and not decision.approved:
-            return None
-        if trial.planned.refusal is not None:  # the account holds something: that bars the engine by whose verdict it does
-            is_own = trial.held is not None and variant in self._owners.get(trial.held.position_id, ())
-            return trial.planned.refusal if is_own else None
-        return reason if any(leg.purpose == "entry" for leg in trial.planned.legs) else None
+        if trial.held is None or any(leg.purpose == "entry" for leg in trial.planned.legs):
+            return False
+        has_own = self._books[variant].position(trial.held.strategy_id, trial.held.symbol) is not None
+        return not has_own and variant in self._owners.get(trial.held.position_id, ())
 
     def _note_owner(self, trial: Trial, step: Step) -> None:
         for order in step.orders:
@@ -190,6 +191,16 @@ class ShadowBook:
         )
 
 
+def _barred(trial: Trial, step: Step) -> Reason | None:
+    """Why the account could not have entered by either engine's verdict; None: it did, an engine refused, or there was no entry."""
+    assert step.verdict is not None
+    decision, planned = trial.judged.decisions.get(trial.acting), trial.planned
+    if step.entry_of is not None or step.verdict.reason is None or (decision is not None and not decision.approved):
+        return None
+    has_entry = planned is None or trial.judged.market is None or any(leg.purpose == "entry" for leg in planned.legs)
+    return Reason(step.verdict.reason) if has_entry else None
+
+
 def _side_of(position: Position, orders: Iterable[Order]) -> str:
     """A position's side; one that is closed was left by an order of this fold, to the other side."""
     if position.side:
@@ -210,7 +221,7 @@ def _said(step: Step) -> tuple[str, UUID | None]:
     return step.verdict.reason or LEFT, None
 
 
-def _experiment(signal: Signal, trial: Trial, outcomes: dict[Variant, SideOutcome]) -> Experiment:
+def _experiment(signal: Signal, trial: Trial, outcomes: dict[Variant, SideOutcome], barred: Reason | None = None) -> Experiment:
     market = trial.judged.market
     return Experiment(
         signal=signal,
@@ -219,6 +230,7 @@ def _experiment(signal: Signal, trial: Trial, outcomes: dict[Variant, SideOutcom
         price=None if market is None or market.quote is None else market.quote.price,
         assignment=trial.assignment,
         outcomes=outcomes,
+        barred=barred,
     )
 
 
@@ -241,5 +253,6 @@ def _told(experiment: Experiment) -> dict[str, object]:
         "variant": experiment.assignment.variant,
         "assignment_hash": experiment.assignment.assignment_hash,
         "split_percentage": experiment.assignment.split_percentage,
+        "barred": experiment.barred,
         "sides": sides,
     }

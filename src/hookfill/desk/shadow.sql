@@ -70,19 +70,19 @@ WITH traded AS (
 )
 INSERT INTO experiments (
     account_id, signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage,
-    verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, opinions
+    verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, barred, opinions
 )
 SELECT :account_id::uuid, e.signal_id, e.experiment_id, e.strategy_id, e.symbol, e.as_of, e.direction, e.price, e.variant,
        e.assignment_hash, e.split_percentage, e.verdict_a, e.bias_a, e.confidence_a, e.verdict_b, e.bias_b, e.confidence_b,
-       e.outcome_a, e.outcome_b, e.position_a, e.position_b, e.opinions::jsonb
+       e.outcome_a, e.outcome_b, e.position_a, e.position_b, e.barred, e.opinions::jsonb
 FROM unnest(
     :e_signal_ids::uuid[], :e_experiment_ids::uuid[], :e_strategy_ids::uuid[], :e_symbols::text[], :e_as_ofs::timestamptz[],
     :e_directions::smallint[], :e_prices::numeric[], :e_variants::text[], :e_assignment_hashes::text[],
     :e_split_percentages::smallint[], :e_verdicts_a::text[], :e_biases_a::smallint[], :e_confidences_a::double precision[],
     :e_verdicts_b::text[], :e_biases_b::smallint[], :e_confidences_b::double precision[], :e_outcomes_a::text[],
-    :e_outcomes_b::text[], :e_positions_a::uuid[], :e_positions_b::uuid[], :e_opinions::text[]
+    :e_outcomes_b::text[], :e_positions_a::uuid[], :e_positions_b::uuid[], :e_barreds::text[], :e_opinions::text[]
 ) AS e (
     signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage, verdict_a,
-    bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, opinions
+    bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, barred, opinions
 )
 ON CONFLICT (account_id, signal_id) DO NOTHING;

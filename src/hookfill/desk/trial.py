@@ -95,9 +95,9 @@ class Trial:
         assert decision is not None
         return decision
 
-    def in_shadow(self, variant: Variant, barred: Reason | None) -> "Trial":
+    def in_shadow(self, variant: Variant, *, exits_only: bool, barred: Reason | None) -> "Trial":
         """The same signal for one side of the shadow book."""
-        return replace(self, acting=variant, is_shadow=True, exits_only=variant == self.acting, barred=barred)
+        return replace(self, acting=variant, is_shadow=True, exits_only=exits_only, barred=barred)
 
 
 def begin(signal: Signal, engine: str, split: int) -> Trial | None:
@@ -142,6 +142,7 @@ class Experiment:
     Attributes:
         direction: 1 long, -1 short, 0: it only closes.
         price: what both engines saw; None: none was known.
+        barred: why the account could not have entered, whatever an engine thought.
     """
 
     signal: Signal
@@ -150,6 +151,7 @@ class Experiment:
     price: Decimal | None
     assignment: Assignment
     outcomes: Mapping[Variant, SideOutcome]
+    barred: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ CREATE TABLE experiments (
     confidence_b     double precision,
     outcome_a        text NOT NULL,
     outcome_b        text NOT NULL,
+    barred           text,
     position_a       uuid,
     position_b       uuid,
     opinions         jsonb NOT NULL,
@@ -67,6 +68,7 @@ COMMENT ON COLUMN experiments.variant IS 'whose verdict was acted on in the acco
 COMMENT ON COLUMN experiments.verdict_a IS 'of engine A, the rules; null: a gate came before any engine';
 COMMENT ON COLUMN experiments.verdict_b IS 'of engine B, the council';
 COMMENT ON COLUMN experiments.outcome_a IS 'entered, left (closed or reduced only), or the reason for which nothing was traded';
+COMMENT ON COLUMN experiments.barred IS 'why the account could not have entered, whatever an engine thought: then neither side did';
 COMMENT ON COLUMN experiments.position_a IS 'the position that its entry opened or grew: in positions when the variant is A, else in shadow_positions';
 
 CREATE TABLE shadow_positions (
