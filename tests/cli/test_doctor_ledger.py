@@ -76,6 +76,16 @@ DAMAGE = [
     ("approved_signals_end_soon", AT_THE_BROKER.format(minutes=6)),
     ("approved_signals_have_orders_in_flight", AT_THE_BROKER.format(minutes=1)),
     ("approved_signals_have_orders_in_flight", f"UPDATE orders SET status = 'submitting' WHERE order_id = {ENTRY}"),
+    ("resting_orders_are_counted", "UPDATE accounts SET resting = 1"),
+    ("resting_orders_are_counted", f"UPDATE orders SET terms = '{{}}', status = 'working' WHERE order_id = {ENTRY}"),
+    (
+        "resting_orders_fill_in_their_time",
+        f"UPDATE orders SET terms = '{{}}', expires_at = as_of - interval '1 s' WHERE order_id = {ENTRY}",
+    ),
+    (
+        "resting_orders_fill_in_their_time",
+        f"UPDATE orders SET terms = '{{}}', as_of = as_of + interval '1 s' WHERE order_id = {ENTRY}",
+    ),
     ("jobs_have_orders", JOB.format(status="pending", order="gen_random_uuid()")),
     (
         "jobs_have_orders",

@@ -201,7 +201,7 @@ def _made(case: Case, side: Side, number: int, quantity: Decimal, order_type: st
         order_id=ticket.order_id,
         client_order_id=ticket.client_order_id,
         signal_id=case.signal.signal_id,
-        position_id=new_position_id(ticket) if case.position is None else case.position.position_id,
+        position_id=new_position_id(ticket),  # unless another one is open when it fills
         strategy_id=case.strategy.strategy_id,
         symbol=alert.symbol,
         side=side,

@@ -89,10 +89,15 @@ WHERE status = 'pending' AND created_at < clock_timestamp() - interval '60 secon
 LIMIT $1;
 
 -- name: approved_signals_end_soon
--- No approved signal waits longer than five minutes for its broker.
+-- No approved signal waits longer than five minutes for its broker, unless its order rests on paper until a price comes.
 SELECT account_id, signal_id AS id, 'at the broker since ' || decided_at AS finding
 FROM signals
 WHERE status = 'approved' AND decided_at < clock_timestamp() - interval '5 minutes'
+  AND NOT EXISTS (
+      SELECT FROM orders o
+      WHERE o.account_id = signals.account_id AND o.signal_id = signals.signal_id
+        AND o.terms IS NOT NULL AND o.status IN ('working', 'partially_filled')
+  )
 LIMIT $1;
 
 -- name: executed_signals_have_orders
@@ -105,7 +110,8 @@ WHERE s.status = 'executed'
 LIMIT $1;
 
 -- name: orders_have_a_cause
--- Every order comes from an approved signal of its strategy and symbol (unless both were deleted), or is the exit of a position.
+-- Every order comes from an approved signal of its strategy and symbol (unless both were deleted), or is the exit of a position. An
+-- order in an option may come from a signal about its underlying.
 SELECT o.account_id, o.order_id AS id,
        CASE WHEN o.signal_id IS NULL THEN 'no signal and no exit' ELSE 'its signal is ' || coalesce(s.status, 'missing') END AS finding
 FROM orders o
@@ -115,7 +121,11 @@ WHERE CASE
     WHEN s.status IS NULL THEN EXISTS (
         SELECT FROM strategies t WHERE t.account_id = o.account_id AND t.strategy_id = o.strategy_id)
     ELSE s.status NOT IN ('approved', 'executed', 'failed', 'expired')
-        OR s.strategy_id <> o.strategy_id OR s.symbol IS DISTINCT FROM o.symbol
+        OR s.strategy_id <> o.strategy_id
+        OR (s.symbol IS DISTINCT FROM o.symbol AND NOT (
+            o.symbol ~ '^[A-Z0-9]{1,6}[0-9]{6}[CP][0-9]{8}$'
+            AND s.symbol = coalesce(
+                (SELECT underlying FROM positions p WHERE p.account_id = o.account_id AND p.position_id = o.position_id), s.symbol)))
 END
 LIMIT $1;
 
@@ -167,8 +177,8 @@ FROM fills f
 JOIN orders o ON o.account_id = f.account_id AND o.order_id = f.order_id
 CROSS JOIN LATERAL (SELECT CASE WHEN o.side = 'buy' THEN 1 ELSE -1 END AS sign) s
 WHERE s.sign * f.price > s.sign * o.limit_price
-   OR (o.exit_reason = 'take_profit' AND s.sign * f.price > s.sign * o.stop_price)
-   OR (o.exit_reason IS DISTINCT FROM 'take_profit' AND s.sign * f.price < s.sign * o.stop_price)
+   OR (o.exit_reason IN ('take_profit', 'partial_target') AND s.sign * f.price > s.sign * o.stop_price)
+   OR (coalesce(o.exit_reason, '') NOT IN ('take_profit', 'partial_target') AND s.sign * f.price < s.sign * o.stop_price)
 LIMIT $1;
 
 -- name: orders_have_positions
@@ -202,6 +212,23 @@ WHERE (status = 'closed') <> (quantity = 0)
    OR (status = 'closed') <> (closed_at IS NOT NULL)
    OR (status = 'closed' AND exit_reason IS NULL)
    OR closed_at < opened_at
+LIMIT $1;
+
+-- name: options_are_bought_on_terms
+-- An option is only ever held long, and knows its underlying and the terms that its price is made of.
+SELECT account_id, position_id AS id,
+       symbol || ' ' || quantity || ' on ' || coalesce(underlying, 'nothing') || ', terms ' || coalesce(terms::text, 'none') AS finding
+FROM positions
+WHERE (symbol ~ '^[A-Z0-9]{1,6}[0-9]{6}[CP][0-9]{8}$' OR underlying IS NOT NULL)
+  AND (quantity < 0 OR underlying IS NULL OR terms IS NULL OR NOT terms ? 'volatility')
+LIMIT $1;
+
+-- name: positions_end_on_time
+-- No position stays open for an hour beyond the moment at which time alone was to do something about it.
+SELECT account_id, position_id AS id, symbol || ' was due at ' || due_at AS finding
+FROM positions
+WHERE status <> 'closed' AND due_at IS NOT NULL
+  AND due_at < coalesce((SELECT now_at FROM simulated_clock), clock_timestamp()) - interval '1 hour'
 LIMIT $1;
 
 -- name: balances_add_up
@@ -238,18 +265,50 @@ LIMIT $1;
 
 -- name: no_entry_after_a_halt
 -- No order entered the market while a halt forbade it: none as of a later moment, after the desk's own; none was stored, after a
--- person's, once it had been waited for those who had not seen it.
-SELECT o.account_id, o.order_id AS id, 'entered at ' || o.as_of || ', halted since ' || h.created_at AS finding
+-- person's, once it had been waited for those who had not seen it. Neither did one that rested fill.
+SELECT DISTINCT o.account_id, o.order_id AS id, 'entered at ' || e.as_of || ', halted since ' || h.created_at AS finding
 FROM orders o
 JOIN accounts a ON a.account_id = o.account_id
 JOIN halts h ON h.account_id IN (o.account_id, '00000000-0000-0000-0000-000000000000')
+CROSS JOIN LATERAL (
+    SELECT o.as_of, o.created_at
+    UNION ALL
+    SELECT f.filled_at, f.created_at FROM fills f
+    WHERE o.terms IS NOT NULL AND f.account_id = o.account_id AND f.order_id = o.order_id
+) e (as_of, created_at)
 WHERE o.purpose = 'entry'
   AND (h.user_id IS NULL OR h.user_id = a.user_id)
   AND (h.scope IN ('global', 'user', 'account')
     OR (h.scope = 'strategy' AND h.strategy_id = o.strategy_id)
-    OR (h.scope = 'symbol' AND h.symbol = o.symbol))
-  AND CASE WHEN h.created_by = 'desk' THEN o.as_of > h.created_at ELSE o.created_at > h.settled_at END
-  AND (h.lifted_at IS NULL OR o.created_at < h.lifted_at)
+    OR (h.scope = 'symbol' AND h.symbol IN (
+        o.symbol, (SELECT underlying FROM positions p WHERE p.account_id = o.account_id AND p.position_id = o.position_id))))
+  AND CASE WHEN h.created_by = 'desk' THEN e.as_of > h.created_at ELSE e.created_at > h.settled_at END
+  AND (h.lifted_at IS NULL OR e.created_at < h.lifted_at)
+LIMIT $1;
+
+-- name: resting_orders_are_counted
+-- Every account knows how many of its entries rest, and they rest at paper accounts only, each with its price and its terms.
+SELECT a.account_id, a.account_id AS id, a.resting || ' counted, ' || r.orders || ' rest, ' || r.odd || ' without a price' AS finding
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT count(*) AS orders,
+           count(*) FILTER (
+               WHERE o.purpose <> 'entry' OR o.seen_until IS NULL OR (o.order_type = 'limit') <> (o.limit_price IS NOT NULL)
+                  OR (o.order_type = 'stop') <> (o.stop_price IS NOT NULL)
+           ) AS odd
+    FROM orders o
+    WHERE o.account_id = a.account_id AND o.terms IS NOT NULL AND o.status IN ('working', 'partially_filled')
+) r
+WHERE a.resting <> r.orders OR r.odd > 0 OR (r.orders > 0 AND a.kind <> 'paper')
+LIMIT $1;
+
+-- name: resting_orders_fill_in_their_time
+-- No entry that rested filled before it was made, or after its time was up.
+SELECT f.account_id, f.fill_id AS id, 'filled at ' || f.filled_at || ', made at ' || o.as_of || ', until '
+       || coalesce(o.expires_at::text, 'cancelled') AS finding
+FROM orders o
+JOIN fills f ON f.account_id = o.account_id AND f.order_id = o.order_id
+WHERE o.terms IS NOT NULL AND (f.filled_at < o.as_of OR f.filled_at > o.expires_at)
 LIMIT $1;
 
 -- name: jobs_have_orders

@@ -16,7 +16,7 @@ COMMENT ON COLUMN orders.expires_at IS 'prices up to this moment may fill the or
 COMMENT ON COLUMN orders.seen_until IS 'prices up to this moment have been accounted for';
 COMMENT ON COLUMN orders.cancel_requested_at IS 'a person asked to cancel it; the desk does so before it looks at any price';
 COMMENT ON COLUMN orders.terms IS 'of an order that rests on paper: multiplier, levels and exit rules of the position that it opens';
-CREATE INDEX orders_resting ON orders (symbol, account_id)
+CREATE INDEX orders_resting ON orders (account_id, order_id)
     WHERE terms IS NOT NULL AND status IN ('working', 'partially_filled');
 
 -- The person who owns an order may ask to cancel it.
