@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from typing import Protocol
 
 import asyncpg
 import structlog
@@ -25,21 +26,32 @@ from hookfill.home import Home
 from hookfill.journal.watch import watch_journals
 from hookfill.journal.worker import journal_loop
 from hookfill.market.calendar import load_exchange_sessions
-from hookfill.ops.loop import Loop
 from hookfill.postgres.database import resolve
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
-from hookfill.settings import Settings
+from hookfill.settings import Feed, Settings
 from hookfill.starting import Listening, close_pool, prepare
 
 DESK_SECONDS = 10.0
 """For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
 JOURNAL_CONNECTIONS = 3
 """One for each loop, and one for who watches."""
+FEED_CONNECTIONS = 3
+"""One for prices, one for chains, one to spare."""
 WATCH_SECONDS = 30.0
 """How often it is looked for accounts whose agents or indicators are silent."""
 SESSIONS_AFTER_SECONDS = 5.0
 _LOG = structlog.get_logger("hookfill.working")
+
+
+class Runs(Protocol):
+    """What works until it is stopped."""
+
+    async def run(self) -> None:
+        """Work; raises only what ends the process."""
+
+    def stop(self) -> None:
+        """End ``run`` after the work in hand."""
 
 
 async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_ready: Callable[[Listening], None]) -> None:
@@ -64,11 +76,13 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
             flags=lambda: board.flags,
             split_percentage=settings.ab_split_percentage,
         )
-        loops: list[Worker | Loop] = [
+        loops: list[Runs] = [
             worker,
             journal_loop(journals, partial(connect, database, name="journal wake")),
             exports_loop(journals, partial(connect, database, name="exports wake")),
         ]
+        if settings.market_feed is Feed.ALPACA:
+            loops.append(await _feed_loop(stack, settings, database))
         _stop_when_told(loops, is_tied=is_tied)
         loading = asyncio.create_task(_load_sessions_early())
         silent_after = timedelta(minutes=settings.journal_silent_minutes)
@@ -91,13 +105,36 @@ async def _load_sessions_early() -> None:
     await asyncio.to_thread(load_exchange_sessions)
 
 
+async def _feed_loop(stack: contextlib.AsyncExitStack, settings: Settings, database: Database) -> Runs:
+    """What fetches market data from Alpaca."""
+    # Imported here: Alpaca's library costs half a second and 20 MB or more, which only who fetches should pay.
+    from hookfill.market.feeds.alpaca import AlpacaFeed, AlpacaKeys  # noqa: PLC0415
+    from hookfill.market.feeds.loop import FeedLoop  # noqa: PLC0415
+    from hookfill.market.feeds.session import Limits  # noqa: PLC0415
+
+    assert settings.alpaca_api_key is not None, "the settings were checked"
+    assert settings.alpaca_secret_key is not None, "the settings were checked"
+    keys = AlpacaKeys(
+        key=settings.alpaca_api_key.get_secret_value(),
+        secret=settings.alpaca_secret_key.get_secret_value(),
+        url=settings.alpaca_data_url,
+        contracts_url=settings.alpaca_contracts_url,
+        stock_feed=settings.alpaca_stock_feed.value,
+        option_feed=settings.alpaca_option_feed.value,
+    )
+    feed = AlpacaFeed(keys, Limits(per_minute=settings.alpaca_requests_per_minute))
+    pool = await _pool(stack, database, "feed", FEED_CONNECTIONS)
+    feed_connect = partial(connect, database, name="feed leader")
+    return FeedLoop(pool, feed_connect, feed, feed.close, quote_seconds=settings.alpaca_quote_seconds)
+
+
 async def _pool(stack: contextlib.AsyncExitStack, database: Database, name: str, connections: int) -> asyncpg.Pool:
     pool = await open_pool(database, name=name, min_size=1, max_size=connections, command_timeout_seconds=DESK_SECONDS)
     stack.push_async_callback(close_pool, pool)
     return pool
 
 
-async def _run_all(loops: list[Worker | Loop]) -> None:
+async def _run_all(loops: list[Runs]) -> None:
     """Run until stopped. One that fails ends all, after the work in hand: the process is then started again."""
     running = [asyncio.create_task(loop.run()) for loop in loops]
     await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
@@ -105,7 +142,7 @@ async def _run_all(loops: list[Worker | Loop]) -> None:
     await asyncio.gather(*running)
 
 
-def _stop_all(loops: list[Worker | Loop]) -> None:
+def _stop_all(loops: list[Runs]) -> None:
     for loop in loops:
         loop.stop()
 
@@ -123,7 +160,7 @@ async def _watch(pool: asyncpg.Pool, what: str, look: Callable[[asyncpg.Connecti
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _stop_when_told(loops: list[Worker | Loop], *, is_tied: bool) -> None:
+def _stop_when_told(loops: list[Runs], *, is_tied: bool) -> None:
     loop = asyncio.get_running_loop()
     if is_tied:  # a terminal sends Ctrl-C to all: only the parent says when it is over
         # A daemon: it must not hold up the end of a worker that fails.
@@ -134,7 +171,7 @@ def _stop_when_told(loops: list[Worker | Loop], *, is_tied: bool) -> None:
             loop.add_signal_handler(number, _stop_all, loops)
 
 
-def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, loops: list[Worker | Loop]) -> None:
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, loops: list[Runs]) -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass

@@ -15,12 +15,14 @@ import requests
 import structlog
 
 from hookfill.kernel.clock import utc_now
+from hookfill.kernel.money import plain
 from hookfill.market.feeds.alpaca_answers import (
     INDICATIVE,
     SOURCE,
     bars_from,
     by_contract,
     coin_at_alpaca,
+    open_interest_from,
     option_quotes_from,
     quote_from,
     share_at_alpaca,
@@ -34,7 +36,7 @@ from hookfill.market.feeds.port import (
     FeedUnavailable,
     Quotes,
 )
-from hookfill.market.feeds.session import BoundedSession, GaveUp, Limits, in_thread
+from hookfill.market.feeds.session import BoundedSession, GaveUp, Limits, Pace, in_thread
 from hookfill.market.model import Quote
 from hookfill.market.option_chain import OptionChain
 
@@ -53,12 +55,16 @@ with warnings.catch_warnings():
         StockLatestQuoteRequest,
     )
     from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
+    from alpaca.trading.client import TradingClient
+    from alpaca.trading.requests import GetOptionContractsRequest
 
 Told = Mapping[str, object]
 """What Alpaca tells by symbol: raw, so that numbers are read by our rules and not rounded by the library's."""
 Asking = Callable[[bool, list[str]], Told]
 """Asks about shares (true) or coins by Alpaca's names."""
 
+MOST_CONTRACTS = 10_000
+"""Of one page of the list of contracts: what Alpaca allows."""
 MOST_PAGES = 60
 """Of one answer: more are no answer to what is asked here, but a loop."""
 _TIMEFRAMES = {
@@ -121,12 +127,17 @@ class _Options(_Bounded, OptionHistoricalDataClient):
     pass
 
 
+class _Contracts(_Bounded, TradingClient):
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class AlpacaKeys:
     """What Alpaca is asked with, and where.
 
     Attributes:
         url: of the market data API.
+        contracts_url: of the trading API, which has the list of contracts.
         stock_feed: ``iex``, ``sip`` or ``delayed_sip``.
         option_feed: ``indicative`` (delayed) or ``opra``.
     """
@@ -134,29 +145,39 @@ class AlpacaKeys:
     key: str
     secret: str
     url: str = "https://data.alpaca.markets"
+    contracts_url: str = "https://paper-api.alpaca.markets"
     stock_feed: str = "iex"
     option_feed: str = "indicative"
 
 
 class AlpacaFeed:
-    """The port's Alpaca side. One request at a time: the caller waits for each."""
+    """The port's Alpaca side. Prices are asked for one after the other, and so are chains; both may go on at once."""
 
     source = SOURCE
 
     def __init__(self, keys: AlpacaKeys, limits: Limits, *, now: Callable[[], datetime] = utc_now) -> None:
         """Nothing is connected yet."""
-        self._session = BoundedSession(limits)
         self._seconds = limits.question_seconds
-        self._stocks = _Stocks(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
-        self._coins = _Coins(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
-        self._options = _Options(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(self._session)
+        pace = Pace(limits.per_minute)
+        # Chains are fetched beside prices: each client has connections of its own, but the rate is for all.
+        self._sessions = [BoundedSession(limits, pace) for _ in range(2)]
+        prices, options = self._sessions
+        self._stocks = _Stocks(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(prices)
+        self._coins = _Coins(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(prices)
+        self._options = _Options(keys.key, keys.secret, raw_data=True, url_override=keys.url).bound(options)
+        self._contracts = _Contracts(keys.key, keys.secret, raw_data=True, url_override=keys.contracts_url).bound(options)
         self._stock_feed = DataFeed(keys.stock_feed)
         self._option_feed = OptionsFeed(keys.option_feed)
         self._now = now
 
     def close(self) -> None:
         """End whatever is under way."""
-        self._session.close()
+        for session in self._sessions:
+            session.close()
+
+    def covers(self, symbol: str) -> bool:
+        """See the port: US shares and funds, and coins."""
+        return share_at_alpaca(symbol) is not None or coin_at_alpaca(symbol) is not None
 
     async def bars(self, symbols: Sequence[str], timeframe: str, since: datetime, until: datetime) -> Bars:
         """See the port. Prices are as they were traded, not adjusted for splits."""
@@ -197,6 +218,28 @@ class AlpacaFeed:
         if not quotes:
             return None
         return OptionChain(underlying, now, source, spot, tuple(sorted(quotes, key=by_contract)))
+
+    async def open_interest(self, underlying: str, bounds: ChainBounds = ALL_CONTRACTS) -> Mapping[str, int]:
+        """See the port; of the contracts that can be traded now."""
+        if share_at_alpaca(underlying) is None:
+            return {}
+        request = GetOptionContractsRequest(
+            underlying_symbols=[underlying],
+            strike_price_gte=None if bounds.lowest_strike is None else plain(bounds.lowest_strike),
+            strike_price_lte=None if bounds.highest_strike is None else plain(bounds.highest_strike),
+            expiration_date_gte=bounds.first_expiration,
+            expiration_date_lte=bounds.last_expiration,
+            limit=MOST_CONTRACTS,
+        )
+        known: dict[str, int] = {}
+        while True:
+            page = await self._ask(lambda: cast("Told", self._contracts.get_option_contracts(request)), [underlying])
+            if page is None:
+                return known
+            known |= open_interest_from(_listed(page.get("option_contracts")))
+            request.page_token = cast("str | None", page.get("next_page_token"))
+            if not request.page_token:
+                return known
 
     async def _of_all(self, symbols: Sequence[str], ask: Asking) -> tuple[dict[str, object], frozenset[str]]:
         """What Alpaca tells of each of our symbols, shares and coins apart; and those that it does not know."""
@@ -279,4 +322,5 @@ def _raise_unless_unknown(error: APIError, names: Sequence[str]) -> None:
 
 
 def _listed(entries: object) -> Iterable[object]:
-    return entries if isinstance(entries, list) else [entries]
+    """A list as it should be; what is none counts as one entry that can't be read."""
+    return entries if isinstance(entries, list) else [entries] if entries is not None else []

@@ -85,6 +85,9 @@ class MarketFeed(Protocol):
     def source(self) -> str:
         """Who tells."""
 
+    def covers(self, symbol: str) -> bool:
+        """Whether this feed could know a symbol of this kind."""
+
     async def bars(self, symbols: Sequence[str], timeframe: str, since: datetime, until: datetime) -> Bars:
         """The bars that open in ``since <= t < until`` (UTC) and have closed; all of them, however many pages that takes."""
 
@@ -97,3 +100,6 @@ class MarketFeed(Protocol):
         Args:
             spot: what the underlying costs, kept with the chain.
         """
+
+    async def open_interest(self, underlying: str, bounds: ChainBounds = ALL_CONTRACTS) -> Mapping[str, int]:
+        """How many contracts of each symbol are open, as the clearing house counts them once a day."""

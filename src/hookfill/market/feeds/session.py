@@ -58,13 +58,39 @@ class Limits:
     per_minute: int | None = None
 
 
+@dataclass(slots=True)
+class Pace:
+    """So many requests a minute; whoever was idle may make a tenth of them at once."""
+
+    per_minute: int | None
+    _free_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, now: float) -> float:
+        """Take the next turn; how many seconds from ``now`` it is away."""
+        if self.per_minute is None:
+            return 0.0
+        step = 60.0 / self.per_minute
+        with self._lock:
+            self._free_at = max(self._free_at, now - step * max(1, self.per_minute // 10)) + step
+            return max(0.0, self._free_at - now)
+
+
 class BoundedSession(requests.Session):
     """A session that keeps its limits."""
 
-    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random):
+    def __init__(
+        self,
+        limits: Limits,
+        pace: Pace | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         """Nothing is connected yet.
 
         Args:
+            pace: shared with other sessions; None: the limits' own.
             clock: seconds that never go back.
             chance: from 0 to 1, spreads the waits so that many clients do not come again at once.
         """
@@ -72,7 +98,7 @@ class BoundedSession(requests.Session):
         self._limits = limits
         self._clock = clock
         self._chance = chance
-        self._pace = Pace(limits.per_minute)
+        self._pace = pace or Pace(limits.per_minute)
         self._closing = threading.Event()
 
     def close(self) -> None:
@@ -126,24 +152,6 @@ class BoundedSession(requests.Session):
             raise GaveUp(f"it would have to be waited for {seconds:.0f} s more, longer than {self._limits.all_seconds:g} s in all")
         if self._closing.wait(seconds) if seconds > 0 else self._closing.is_set():
             raise GaveUp("the session is closed")
-
-
-@dataclass(slots=True)
-class Pace:
-    """So many requests a minute; whoever was idle may make a tenth of them at once."""
-
-    per_minute: int | None
-    _free_at: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, now: float) -> float:
-        """Take the next turn; how many seconds from ``now`` it is away."""
-        if self.per_minute is None:
-            return 0.0
-        step = 60.0 / self.per_minute
-        with self._lock:
-            self._free_at = max(self._free_at, now - step * max(1, self.per_minute // 10)) + step
-            return max(0.0, self._free_at - now)
 
 
 async def in_thread(call: Callable[[], T], seconds: float) -> T:

@@ -80,6 +80,11 @@ async def newest_bars(
     return {(row["symbol"], row["timeframe"]): row["timestamp"] for row in rows}
 
 
+async def newest_prices(connection: asyncpg.Connection, symbols: Sequence[str]) -> dict[str, Quote]:
+    """The newest prices that everybody shares, whoever told them."""
+    return {row["symbol"]: _quote(row) for row in await connection.fetch(SQL.quotes_now.sql, list(symbols))}
+
+
 class StoredFeed:
     """The port's stored side: nothing is fetched."""
 
@@ -88,6 +93,10 @@ class StoredFeed:
     def __init__(self, pool: asyncpg.Pool) -> None:
         """Read through ``pool``."""
         self._pool = pool
+
+    def covers(self, symbol: str) -> bool:
+        """See the port: whatever may have been pushed."""
+        return bool(symbol)
 
     async def bars(self, symbols: Sequence[str], timeframe: str, since: datetime, until: datetime) -> Bars:
         """See the port; at most ``MOST_BARS`` of each symbol."""
@@ -100,14 +109,20 @@ class StoredFeed:
     async def quotes(self, symbols: Sequence[str]) -> Quotes:
         """See the port; each quote says who told it."""
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(SQL.quotes_now.sql, list(symbols))
-        return Quotes({row["symbol"]: _quote(row) for row in rows}, SOURCE, utc_now())
+            quotes = await newest_prices(connection, symbols)
+        return Quotes(quotes, SOURCE, utc_now())
 
     async def option_chain(self, underlying: str, spot: Decimal, bounds: ChainBounds = ALL_CONTRACTS) -> OptionChain | None:
         """See the port; with the spot that it was fetched at, whatever ``spot`` says."""
         async with self._pool.acquire() as connection:
             chain = await option_chain_of(connection, underlying, utc_now(), bounds=bounds)
         return chain if chain is not None and chain.quotes else None
+
+    async def open_interest(self, underlying: str, bounds: ChainBounds = ALL_CONTRACTS) -> Mapping[str, int]:
+        """See the port; of the contracts of the newest chain."""
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.chain_quotes.sql, underlying, *astuple(bounds))
+        return {row["symbol"]: row["open_interest"] for row in rows if row["open_interest"] is not None}
 
 
 def _candle(row: Mapping[str, Any]) -> Candle:
