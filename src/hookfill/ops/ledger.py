@@ -17,7 +17,7 @@ from hookfill.postgres.sql import load
 SQL = load(__package__, "ledger.sql")
 MOST_FINDINGS = 100
 
-WARNINGS = frozenset({"signals_are_decided_soon", "approved_signals_end_soon"})
+WARNINGS = frozenset({"signals_are_decided_soon", "approved_signals_end_soon", "positions_end_on_time"})
 """Invariants whose breach does not mean damage: the worker may be stopped, or an agent offline."""
 
 
