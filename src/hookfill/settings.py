@@ -3,15 +3,21 @@
 ``docs/reference/settings.md`` is generated from this table.
 """
 
-from enum import StrEnum
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hookfill.kernel.errors import ConfigurationError
+from hookfill.ops.choices import AppMode, Feed, LogLevel, Mode, OptionFeed, Registration, StockFeed, Time
+from hookfill.ops.notify import check_url
+from hookfill.risk.model import Limits
+
+__all__ = ["AppMode", "Feed", "LogLevel", "Mode", "OptionFeed", "Registration", "Settings", "StockFeed", "Time"]
 
 PLACEHOLDERS = frozenset(
     {
@@ -29,64 +35,16 @@ PLACEHOLDERS = frozenset(
 LEAST_SECRET_LENGTH = 16
 LEAST_JWT_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 has at least 256 bits."""
-DOOR_TOKENS = ("telemetry_token", "indicator_export_token")
+DOOR_TOKENS = ("telemetry_token", "indicator_export_token", "metrics_token")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Mode(StrEnum):
-    """How strict the server is about its own safety."""
-
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
+LIMITS = ("max_open_positions", "max_positions_per_symbol", "max_position_size", "max_exposure")
+"""The limits whose defaults the environment may set."""
 
 
-class Time(StrEnum):
-    """Where the time that decisions are made at comes from."""
-
-    WALL = "wall"
-    MESSAGES = "messages"
-
-
-class Registration(StrEnum):
-    """Who may register after the first user."""
-
-    INVITATION = "invitation"
-    OPEN = "open"
-
-
-class Feed(StrEnum):
-    """Where market data comes from beside what is pushed."""
-
-    STORED = "stored"
-    ALPACA = "alpaca"
-
-
-class StockFeed(StrEnum):
-    """Whose prices of shares Alpaca is asked for."""
-
-    IEX = "iex"
-    SIP = "sip"
-    DELAYED_SIP = "delayed_sip"
-
-
-class OptionFeed(StrEnum):
-    """Whose prices of options Alpaca is asked for."""
-
-    INDICATIVE = "indicative"
-    OPRA = "opra"
-
-
-class LogLevel(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "LogLevel | None":
-        return next((level for level in cls if level.value == str(value).lower()), None)
+def _limit(name: str, says: str) -> Any:
+    return Field(getattr(Limits(), name), ge=0, le=10**12, allow_inf_nan=False, description=f"{says} An account's own limit wins.")
 
 
 class Settings(BaseSettings):
@@ -254,6 +212,40 @@ class Settings(BaseSettings):
     alpaca_requests_per_minute: int = Field(
         150, ge=1, le=10_000, description="How many requests the market feed makes at most; Alpaca's free plan allows 200."
     )
+    app_mode: AppMode = Field(AppMode.PAPER, description="LIVE: broker connections may trade real money, if all else allows it.")
+    max_open_positions: Decimal = _limit("max_open_positions", "Open positions of an account.")
+    max_positions_per_symbol: Decimal = _limit("max_positions_per_symbol", "Open positions of an account in one symbol.")
+    max_position_size: Decimal = _limit("max_position_size", "Contracts or lots of one position.")
+    max_exposure: Decimal = _limit("max_exposure", "Capital that positions and open orders commit, in the account's currency.")
+    max_hold_days: int = Field(
+        5,
+        ge=1,
+        le=365,
+        description="Days after which the signed webhook's strategy, as it is made at the first start, leaves a position.",
+    )
+    notify_url: SecretStr | None = Field(
+        None,
+        validation_alias="HOOKFILL_NOTIFY_URL",
+        description="Where alarms are told, by POST of a JSON document; redirects are not followed. Unset: nowhere but in the API.",
+    )
+    notify_private: bool = Field(
+        False, validation_alias="HOOKFILL_NOTIFY_PRIVATE", description="HOOKFILL_NOTIFY_URL may stand in a private network."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        validation_alias="HOOKFILL_METRICS_TOKEN",
+        description="What GET /metrics asks for in `Authorization: Bearer …`; unset: nothing.",
+    )
+    node_env: str | None = Field(
+        None, description="production counts as HOOKFILL_MODE=production where that is unset; all else means nothing here."
+    )
+    redis_url: SecretStr | None = Field(None, description="Not used: PostgreSQL keeps and wakes. Set, it is mentioned in the log.")
+
+    @model_validator(mode="after")
+    def _heed_node_env(self) -> "Settings":
+        if "mode" not in self.model_fields_set and (self.node_env or "").lower() == Mode.PRODUCTION:
+            self.mode = Mode.PRODUCTION
+        return self
 
     def check(self) -> None:
         """Refuse what is unsafe.
@@ -265,13 +257,23 @@ class Settings(BaseSettings):
         for name in ("jwt_secret", "supabase_jwt_secret"):
             _check_key(name.upper(), getattr(self, name))
         self._check_feed()
+        if self.notify_url is not None:
+            check_url(self.notify_url.get_secret_value())
         if self.mode is not Mode.PRODUCTION:
             return
         if self.time is Time.MESSAGES:
             raise ConfigurationError("Simulated time is for demos and tests: unset HOOKFILL_TIME, or HOOKFILL_MODE=production.")
         if self.hmac_secret is None:
             raise ConfigurationError("Production mode needs HMAC_SECRET: set it to a long random text (openssl rand -hex 32).")
-        for name in ("hmac_secret", "mt5_api_key", "owner_token", "jwt_secret", "supabase_jwt_secret", *DOOR_TOKENS):
+        for name in (
+            "hmac_secret",
+            "mt5_api_key",
+            "owner_token",
+            "jwt_secret",
+            "supabase_jwt_secret",
+            "metrics_token",
+            *DOOR_TOKENS,
+        ):
             _check_secret(name.upper(), getattr(self, name))
         if (self.supabase_jwks or "").startswith("http://") and urlsplit(self.supabase_jwks).hostname not in LOOPBACK:
             raise ConfigurationError("SUPABASE_JWKS comes unprotected, so anybody on the way could name the keys: use https://.")
@@ -294,6 +296,18 @@ class Settings(BaseSettings):
     def is_simulated(self) -> bool:
         """Whether messages carry the time."""
         return self.time is Time.MESSAGES
+
+    @property
+    def limits(self) -> Limits:
+        """What an account's limits are where it has none of its own."""
+        return Limits(**{name: getattr(self, name) for name in LIMITS})
+
+    @property
+    def notes(self) -> list[str]:
+        """What somebody should know who set this environment up, to be logged at the start."""
+        if self.redis_url is None:
+            return []
+        return ["REDIS_URL is set and not used: PostgreSQL keeps what is to be kept and wakes who is to be woken."]
 
 
 def _check_key(name: str, value: SecretStr | None) -> None:

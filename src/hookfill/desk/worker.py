@@ -27,6 +27,7 @@ from hookfill.engines.flags import Flags
 from hookfill.engines.router import split_in_force
 from hookfill.kernel.clock import EPOCH, utc_now
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
+from hookfill.ops.pulse import Pulse
 
 SIGNAL_SECONDS = 6.0
 """Deciding one signal takes a fraction of a millisecond, the first that asks for an exchange's calendar two seconds on a busy
@@ -88,6 +89,11 @@ class Worker:
         self._news_came = self._news_came or news
         self._loop.wake()
 
+    @property
+    def pulse(self) -> Pulse:
+        """How it fares; its counters tell how many signals came to which status."""
+        return self._loop.pulse
+
     def stop(self) -> None:
         """End ``run`` after the work in hand."""
         self._loop.stop()
@@ -132,6 +138,7 @@ class Worker:
             raise
         except Exception as error:
             _LOG.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+            self._loop.note_failure(error)
             return await self._one_by_one(connection, account_id)
 
     async def _decide(self, connection: asyncpg.Connection, account_id: UUID, most_signals: int) -> bool:
@@ -148,6 +155,8 @@ class Worker:
                 return False
             await apply(connection, outcome)
         _tell_failures(outcome)
+        self._loop.pulse.counters.update(verdict.status for verdict in outcome.verdicts)
+        self._loop.pulse.counters.update(resolution.status for resolution in outcome.moves.resolutions)
         return True
 
     def _as_flagged(self, situation: Situation) -> Situation:

@@ -80,6 +80,11 @@ def _safe_value(key: object, value: Any, depth: int) -> Any:
     return _safe_text(str(value))
 
 
+def masked(text: str) -> str:
+    """A text without what looks like a secret, its control characters shown."""
+    return _safe_text(text)
+
+
 def _safe_text(text: str) -> str:
     for pattern in _SECRET_TEXTS:
         text = pattern.sub(rf"\g<1>{MASK}", text)

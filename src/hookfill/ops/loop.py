@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from hookfill.ops.pulse import Pulse
 from hookfill.postgres.pool import DATABASE_ERRORS
 
 POLL_SECONDS = 1.0
@@ -67,10 +68,16 @@ class Loop:
         self._wake = asyncio.Event()
         self._stopping = False
         self._log = structlog.get_logger(f"hookfill.{name}")
+        self.pulse = Pulse(name)
+        self._failure: BaseException | None = None
 
     def wake(self) -> None:
         """There may be work."""
         self._wake.set()
+
+    def note_failure(self, error: BaseException) -> None:
+        """Something in this round failed that ``work`` does not raise; the round then counts as failed."""
+        self._failure = error
 
     def stop(self) -> None:
         """End ``run`` after the work in hand."""
@@ -83,16 +90,27 @@ class Loop:
         try:
             while not self._stopping:
                 self._wake.clear()
-                try:
-                    await self.work_off()
-                except UNREACHABLE as error:
-                    self._log.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
-                except asyncpg.PostgresError as error:
-                    self._log.error("work_not_found", error=f"{type(error).__name__}: {error}")
+                await self._round()
                 await self._wait()
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+    async def _round(self) -> None:
+        """Do what there is to do, and note how it went."""
+        self._failure = None
+        try:
+            await self.work_off()
+        except UNREACHABLE as error:
+            self._log.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
+            self._failure = error
+        except asyncpg.PostgresError as error:
+            self._log.error("work_not_found", error=f"{type(error).__name__}: {error}")
+            self._failure = error
+        if self._failure is None:
+            self.pulse.succeeded()
+        else:
+            self.pulse.failed(self._failure)
 
     async def _wait(self) -> None:
         """Until it is woken, or time for the poll."""
@@ -134,6 +152,7 @@ class Loop:
                 raise
             except Exception as error:
                 self._log.error("account_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
+                self._failure = error
                 self._look_at_all()
                 return False
 
