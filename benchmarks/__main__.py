@@ -9,12 +9,13 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import acknowledge, burst, candles, charts, journal, latency, mixed, startup, telemetry
+from benchmarks import acknowledge, burst, candles, charts, journal, latency, layouts, mixed, startup, telemetry
 from benchmarks.figures import BenchmarkError, Figure, as_json, show
 from benchmarks.plan import QUICK, Plan
 
 BENCHMARKS: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
-    module.NAME: module.run for module in (acknowledge, latency, burst, mixed, candles, charts, telemetry, journal, startup)
+    module.NAME: module.run
+    for module in (acknowledge, latency, burst, mixed, candles, charts, layouts, telemetry, journal, startup)
 }
 
 
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="measure this alone (may be repeated)")
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="length of one measurement (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=usual.rounds, help="turns of measurement and reference (default %(default)s)")
-    rows_help = "rows of the charts' large table (default %(default)s; 20000000 takes a quarter of an hour and 12 GB)"
+    rows_help = "rows of the large table of charts and layouts (default %(default)s; 20000000 takes 5 and 15 minutes, 4 and 12 GB)"
     parser.add_argument("--chart-rows", type=int, default=usual.chart_rows, help=rows_help)
     parser.add_argument("--quick", action="store_true", help="only show that everything works; the figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
