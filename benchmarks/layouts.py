@@ -1,4 +1,4 @@
-"""Whether the index of the candles shall hold their values, and the table be kept in parts: three layouts filled and read by turns."""
+"""Whether the candles' index shall hold their values, and the table be kept in parts: three layouts by turns."""
 
 import random
 import time
