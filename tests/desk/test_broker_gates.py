@@ -147,11 +147,19 @@ async def test_amounts_in_another_currency(house: House) -> None:
     await broker.check()
 
 
-async def test_an_account_of_a_kind_that_can_t_trade_refuses(house: House) -> None:
+async def test_an_account_at_alpaca_takes_no_entry_before_both_sides_were_compared(house: House) -> None:
+    broker = await open_broker(house)
+    await broker.rows("UPDATE accounts SET kind = 'alpaca' WHERE account_id = $1", broker.account_id)
+    row = await broker.signal(await broker.alert({"symbol": "BTCUSD", "action": "buy", "volume": 0.1, "price": 50_000}))
+    assert (row["status"], row["reason"]) == ("rejected", "broker_not_reconciled")
+    assert "no worker process trades the account" in row["error_message"]
+
+
+async def test_what_alpaca_does_not_trade_is_refused(house: House) -> None:
     broker = await open_broker(house)
     await broker.rows("UPDATE accounts SET kind = 'alpaca' WHERE account_id = $1", broker.account_id)
     row = await broker.signal(await broker.alert(BUY))
-    assert (row["status"], row["reason"]) == ("discarded", "broker_unsupported")
+    assert (row["status"], row["reason"]) == ("rejected", "broker_unsupported")
 
 
 async def test_the_daily_loss_limit_is_the_user_s_unless_the_account_s(house: House) -> None:

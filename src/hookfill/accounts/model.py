@@ -34,12 +34,13 @@ class Account:
         day: the local day (in ``time_zone``) to which ``day_start_balance`` and ``day_realized`` belong.
         timeline_at: the latest moment that has been decided (UTC); None before the first.
         limits: overrides of ``risk.model.Limits`` by field name; the user's own daily loss limit is among them.
-        kind: ``paper`` fills here; ``mt5`` through an agent's jobs; ``alpaca`` not yet.
+        kind: ``paper`` fills here; ``mt5`` through an agent's jobs; ``alpaca`` through those that the worker process carries out.
         symbol_map: our symbol to the broker's; ``*`` is a suffix for all others.
         starting_cash: what was there before any trading; 0 at a broker whose first balance has not been told yet.
         broker_equity: as an agent last told it; None before.
         defaults: what its user has set.
         costs: what trading on paper costs it, as it was set; see ``brokers.paper.costs``.
+        is_live: at Alpaca: real money, not Alpaca's own paper trading.
     """
 
     account_id: UUID
@@ -58,10 +59,16 @@ class Account:
     broker_equity: Decimal | None = None
     defaults: UserDefaults = field(default_factory=UserDefaults)
     costs: Mapping[str, Any] = field(default_factory=dict)
+    is_live: bool = False
 
     @property
     def is_at_broker(self) -> bool:
-        """Whether its orders go to a MetaTrader terminal, which has prices, margin and an account currency of its own."""
+        """Whether its orders go to a broker, which has prices, margin and an account currency of its own."""
+        return self.kind in {"mt5", "alpaca"}
+
+    @property
+    def trades_lots(self) -> bool:
+        """Whether its broker counts everything in lots, as MetaTrader does; others count shares, coins and contracts."""
         return self.kind == "mt5"
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.model import Account
+from hookfill.brokers.alpaca.store import entries_refused
 from hookfill.desk.currency import rate_symbols
 from hookfill.desk.flight import Abroad, Deal, Flight, Moves, Report, Tries
 from hookfill.kernel.exact_json import dumps
@@ -47,6 +48,7 @@ async def gather_abroad(
         reports=tuple(_report(row, now) for row in jobs.values() if JOB.is_terminal(row["status"])),
         deals=await _deals(connection, account_id),
         tries=await _tries(connection, account_id, positions),
+        entries_refused=await entries_refused(connection, account_id) if account.kind == "alpaca" else None,
     )
 
 

@@ -9,7 +9,7 @@ WHERE status IN ('pending', 'running') AND status = 'pending' AND order_id IS NO
 UNION
 SELECT account_id FROM broker_deals WHERE settled_at IS NULL
 UNION
-SELECT account_id FROM accounts WHERE kind = 'mt5' AND starting_cash = 0 AND broker_balance > 0;
+SELECT account_id FROM accounts WHERE kind IN ('mt5', 'alpaca') AND starting_cash = 0 AND broker_balance > 0;
 
 -- name: accounts_with_own_prices
 -- Candidates: accounts with an open position for which their own agent told a newer price than the position has accounted for. The

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
+from hookfill.accounts.model import Account
 from hookfill.kernel.money import ZERO, as_price
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Instrument, InstrumentKind, Quote
@@ -29,6 +30,11 @@ def lots_of(symbol: str) -> Instrument:
 
 _BRIDGE = "USD"
 """Nearly everything is quoted against the dollar: two rates over it give the one between any two currencies."""
+
+
+def traded_as(account: Account, symbol: str) -> Instrument:
+    """A symbol as an account's broker trades it: in lots at MetaTrader, else in shares, coins and contracts."""
+    return lots_of(symbol) if account.trades_lots else instrument_for(symbol)
 
 
 @lru_cache(maxsize=4096)

@@ -113,6 +113,7 @@ class Abroad:
         reports, deals: what is not booked yet, oldest first.
         tries: per open position.
         is_first_balance: the account was given the broker's first balance just now.
+        entries_refused: why no entry may be sent now, in words; None when one may.
     """
 
     now: datetime
@@ -122,6 +123,7 @@ class Abroad:
     deals: tuple[Deal, ...] = ()
     tries: Mapping[UUID, Tries] = field(default_factory=dict)
     is_first_balance: bool = False
+    entries_refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,5 +59,5 @@ def _levels(case: Case, leg: Leg, price: Decimal | None, exits: ExitRules) -> Le
 
 def _usual(case: Case) -> Decimal | None:
     """The user's own lot size, for what is traded in lots."""
-    is_in_lots = case.account.is_at_broker or case.instrument.kind is InstrumentKind.FX
+    is_in_lots = case.account.trades_lots or case.instrument.kind is InstrumentKind.FX
     return case.account.defaults.default_lot_size if is_in_lots else None

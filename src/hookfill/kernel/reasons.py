@@ -89,6 +89,7 @@ class Reason(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNSUPPORTED = "broker_unsupported"
+    BROKER_NOT_RECONCILED = "broker_not_reconciled"
     # Exports.
     ROW_NOT_OBJECT = "row_not_object"
     FIELD_MISSING = "field_missing"
@@ -234,7 +235,11 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ORDER_CANCELLED: Meaning("The order was cancelled before it was filled.", "Send the alert again if you still want it."),
     Reason.BROKER_REJECTED: Meaning("The broker did not fill the order.", "See the broker's answer and the terminal's journal."),
     Reason.BROKER_UNSUPPORTED: Meaning(
-        "Orders can't be sent to this kind of account yet.", "Use a paper or a MetaTrader account for the strategy."
+        "The account's broker does not trade this.", "Trade it in a paper account, or at a broker that has it."
+    ),
+    Reason.BROKER_NOT_RECONCILED: Meaning(
+        "The account has not been compared with its broker since the worker started, or the two disagree.",
+        "See the account's differences and alarms; exits go through meanwhile.",
     ),
     Reason.ROW_NOT_OBJECT: Meaning("A row of the export is no object.", "Send one object for each signal."),
     Reason.FIELD_MISSING: Meaning("A required field of the row is missing.", "Let the indicator fill the named field."),

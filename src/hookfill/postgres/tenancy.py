@@ -37,6 +37,7 @@ TENANT_TABLES = frozenset(
         "broker_snapshots",
         "alarms",
         "account_quotes",
+        "alpaca_sessions",
         "automated_signals",
         "journals",
         "trade_states",

@@ -9,10 +9,10 @@ WHERE connections.kind = 'alpaca' AND connections.is_enabled AND NOT users.is_di
 
 -- name: take_lock$
 -- The account's lock for as long as this connection lives; false when another process has it.
-SELECT pg_try_advisory_lock(hashtextextended('hookfill alpaca ' || :account_id::text, 0));
+SELECT pg_try_advisory_lock(hashtextextended('hookfill alpaca ' || (:account_id::uuid)::text, 0));
 
 -- name: drop_lock!
-SELECT pg_advisory_unlock(hashtextextended('hookfill alpaca ' || :account_id::text, 0));
+SELECT pg_advisory_unlock(hashtextextended('hookfill alpaca ' || (:account_id::uuid)::text, 0));
 
 -- name: begin_session!
 -- The connection that runs this holds the lock. What an earlier session had in hand may be looked for at once.
@@ -52,7 +52,7 @@ SELECT reconciled_at IS NOT NULL AS is_reconciled, note,
            SELECT FROM pg_locks
            WHERE locktype = 'advisory' AND granted AND pid = alpaca_sessions.holder_pid AND objsubid = 1
              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-             AND (classid::bigint << 32) | objid::bigint = hashtextextended('hookfill alpaca ' || :account_id::text, 0)
+             AND (classid::bigint << 32) | objid::bigint = hashtextextended('hookfill alpaca ' || (:account_id::uuid)::text, 0)
        ) AS is_alive
 FROM alpaca_sessions
 WHERE account_id = :account_id::uuid;

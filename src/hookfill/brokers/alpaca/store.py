@@ -53,7 +53,7 @@ async def entries_refused(connection: asyncpg.Connection, account_id: UUID) -> s
 
 async def take(holding: asyncpg.Connection, account_id: UUID, session_id: UUID) -> bool:
     """Begin a session on the connection that holds its lock; False when another process trades the account."""
-    if not await holding.fetchval(SQL.take_lock.sql, str(account_id)):
+    if not await holding.fetchval(SQL.take_lock.sql, account_id):
         return False
     await holding.execute(SQL.begin_session.sql, account_id, session_id)
     return True
@@ -61,7 +61,7 @@ async def take(holding: asyncpg.Connection, account_id: UUID, session_id: UUID) 
 
 async def drop(holding: asyncpg.Connection, account_id: UUID) -> None:
     """End a session's lock."""
-    await holding.execute(SQL.drop_lock.sql, str(account_id))
+    await holding.execute(SQL.drop_lock.sql, account_id)
 
 
 async def note_no_session(connection: asyncpg.Connection, account_id: UUID, note: str) -> None:

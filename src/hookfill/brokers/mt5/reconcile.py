@@ -76,24 +76,20 @@ class Difference:
 
 _TEXTS: Mapping[Kind, str] = {
     Kind.MISSING_AT_BROKER: (
-        "We hold {ours} lots of {symbol}, and the terminal has no such position. Look at the terminal's history: if it was closed "
-        "there, its deal will be booked as soon as the agent tells of it; else close the position here."
+        "We hold {ours} {symbol}, and the broker has no such position. Look at the history there: if it was closed by a stop, a "
+        "target or a program of yours, its deal is booked as soon as it is told; else close the position here."
     ),
     Kind.UNKNOWN_TO_US: (
-        "The terminal holds {theirs} lots of {symbol} with the mark of a strategy of ours, and our books do not. Look at the jobs "
-        "of this account, and close the position at the terminal if nothing accounts for it."
+        "The broker holds {theirs} {symbol} with the mark of a strategy of ours, and our books do not. Look at the jobs of this "
+        "account, and close the position at the broker if nothing accounts for it."
     ),
     Kind.SIDE_DIFFERS: (
-        "We hold {ours} lots of {symbol}, and the terminal {theirs}: the sides are opposite. Halt the strategy and look at the "
-        "terminal."
+        "We hold {ours} {symbol}, and the broker {theirs}: the sides are opposite. Halt the strategy and look at the broker's."
     ),
     Kind.VOLUME_DIFFERS: (
-        "We hold {ours} lots of {symbol}, and the terminal {theirs}. Look at the terminal's history for deals that were made by "
-        "hand."
+        "We hold {ours} {symbol}, and the broker {theirs}. Look at the history there for deals that were made by hand."
     ),
-    Kind.STOP_MISSING: (
-        "The position of {theirs} lots of {symbol} has a stop in our books and none at the terminal. Set it at the terminal."
-    ),
+    Kind.STOP_MISSING: ("The position of {theirs} {symbol} has a stop in our books and none at the broker. Set it there."),
 }
 
 

@@ -29,7 +29,8 @@ class Report:
 
     Attributes:
         taken_at: when the terminal was looked at, not later than now.
-        account: balance, equity, currency and what else is known; JSON-ready.
+        account: balance, equity, currency and what else is known, such as ``hedging`` (positions are kept apart) and
+            ``holds_stops`` (a position without its stop there is a difference), both true unless said otherwise; JSON-ready.
         positions: JSON-ready, with ``ticket, symbol, side, volume, magic, sl``.
         deals: JSON-ready, named like the columns of ``broker_deals``, symbols as the broker calls them.
     """
@@ -79,8 +80,15 @@ async def _compare(
 ) -> list[Seen]:
     strategies = await connection.fetch(SQL.strategies_known.sql, account_id)
     magics = frozenset(magic_of(row["strategy_id"]) for row in strategies)
+    holds_stops = account.get("holds_stops") is not False
     ours = [
-        Ours(row["strategy_id"], magic_of(row["strategy_id"]), row["symbol"], row["quantity"], row["stop_price"])
+        Ours(
+            row["strategy_id"],
+            magic_of(row["strategy_id"]),
+            row["symbol"],
+            row["quantity"],
+            row["stop_price"] if holds_stops else None,
+        )
         for row in await connection.fetch(SQL.our_positions.sql, account_id)
     ]
     moving = [(magic_of(row["strategy_id"]), row["symbol"]) for row in await connection.fetch(SQL.orders_moving.sql, account_id)]
