@@ -1,8 +1,8 @@
 """When a market is open: a pure function of instrument and time (no clock is read).
 
-Shares and options on them follow the New York Stock Exchange (XNYS) with its holidays, half days and special closings.
-Currencies, metals and futures follow their weekly hours in New York time; their few holidays are not modelled, since no
-prices come then and the price's age refuses the order. Coins trade always.
+Shares and options on them follow the New York Stock Exchange with its holidays, half days and special closings, futures CME Globex
+with its own (``sessions``). Currencies and metals follow their weekly hours in New York time; their few holidays are not modelled,
+since no prices come then and the price's age refuses the order. Coins trade always.
 """
 
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from hookfill.market.model import Instrument, InstrumentKind
-from hookfill.market.sessions import FIRST_YEAR, LAST_YEAR, NEW_YORK, CalendarOutOfRange, stock_sessions
+from hookfill.market.sessions import FIRST_YEAR, LAST_YEAR, NEW_YORK, CalendarOutOfRange, Sessions, futures_sessions, stock_sessions
 
 __all__ = [
     "FIRST_YEAR",
@@ -33,11 +33,10 @@ _LATE_SECONDS = 14_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _FIVE_PM = time(17)
-_SIX_PM = time(18)
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 _DAY = timedelta(days=1)
 _CLOSED_DAYS = frozenset({(1, 1), (12, 25)})
-"""New Year's Day and Christmas Day (month, day): no currency or future is traded on the trading days of these dates."""
+"""New Year's Day and Christmas Day (month, day): no currency is traded on the trading days of these dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +60,17 @@ def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = Fals
         extended_hours: for shares only (options have none): 04:00 to 20:00 New York time on session days, to 17:00 on half days.
 
     Raises:
-        CalendarOutOfRange: a share or an option, and ``at`` lies outside the years 1970 to 2099.
+        CalendarOutOfRange: a share, an option or a future, and ``at`` lies outside the years 1970 to 2099.
     """
     match instrument.kind:
         case InstrumentKind.EQUITY:
-            return _stock_exchange_open(at, extended_hours=extended_hours)
+            return _in_session(stock_sessions(), at, *((_EARLY_SECONDS, _LATE_SECONDS) if extended_hours else (0, 0)))
         case InstrumentKind.FX:
             return _fx_open(at.astimezone(NEW_YORK))
         case InstrumentKind.FUTURE:
-            return _futures_open(at.astimezone(NEW_YORK))
+            return _in_session(futures_sessions(), at)
         case InstrumentKind.OPTION:
-            return _stock_exchange_open(at, extended_hours=False)
+            return _in_session(stock_sessions(), at)
         case InstrumentKind.CRYPTO:
             return True
 
@@ -79,31 +78,39 @@ def is_open(instrument: Instrument, at: datetime, *, extended_hours: bool = Fals
 def trading_days(instrument: Instrument, start: datetime, end: datetime) -> Iterator[TradingDay]:
     """The days of trade that reach into ``start <= t < end``, ascending; regular hours only.
 
-    Unlike ``is_open`` this knows the two holidays on which currencies and futures rest everywhere: where no prices come on them,
-    none are missing.
+    Unlike ``is_open`` this knows the two holidays on which currencies rest everywhere: where no prices come on them, none are
+    missing.
 
     Args:
         instrument: decides by its kind which hours hold.
-        start, end: timezone-aware, in the years 1970 to 2099 (shares have no sessions outside of them).
+        start, end: timezone-aware, in the years 1970 to 2099 (exchanges have no sessions outside of them).
     """
-    if instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.OPTION):
-        return exchange_days(start, end)
-    return _weekly_days(instrument.kind, start, end)
+    match instrument.kind:
+        case InstrumentKind.EQUITY | InstrumentKind.OPTION:
+            return exchange_days(start, end)
+        case InstrumentKind.FUTURE:
+            return _days_of(futures_sessions(), start, end)
+        case InstrumentKind.FX | InstrumentKind.CRYPTO:
+            return _weekly_days(instrument.kind, start, end)
 
 
 def exchange_days(start: datetime, end: datetime) -> Iterator[TradingDay]:
     """The regular sessions of the New York Stock Exchange that reach into ``start <= t < end``, ascending."""
-    sessions = stock_sessions()
+    return _days_of(stock_sessions(), start, end)
+
+
+def _days_of(sessions: Sessions, start: datetime, end: datetime) -> Iterator[TradingDay]:
+    """The sessions that reach into a span. Each belongs to the date on which it closes."""
     last = (end - _EPOCH) / _SECOND
     for index in range(bisect_right(sessions.closes, (start - _EPOCH) // _SECOND), len(sessions.opens)):
         if sessions.opens[index] >= last:
             return
-        opens_at = datetime.fromtimestamp(sessions.opens[index], UTC)
-        yield TradingDay(opens_at.astimezone(NEW_YORK).date(), opens_at, datetime.fromtimestamp(sessions.closes[index], UTC))
+        opens_at, closes_at = (datetime.fromtimestamp(at[index], UTC) for at in (sessions.opens, sessions.closes))
+        yield TradingDay(closes_at.astimezone(NEW_YORK).date(), opens_at, closes_at)
 
 
 def _weekly_days(kind: InstrumentKind, start: datetime, end: datetime) -> Iterator[TradingDay]:
-    """Days that follow a weekly rhythm: coins by UTC days, currencies and futures by New York's evenings."""
+    """Days that follow a weekly rhythm: coins by UTC days, currencies by New York's evenings."""
     day = start.date() - _DAY
     while True:
         hours = _hours_of(kind, day)
@@ -121,24 +128,25 @@ def _hours_of(kind: InstrumentKind, day: date) -> TradingDay | None:
         return TradingDay(day, opens_at, opens_at + _DAY)
     if day.weekday() in (_SATURDAY, _SUNDAY) or (day.month, day.day) in _CLOSED_DAYS:
         return None
-    opening = _FIVE_PM if kind is InstrumentKind.FX else _SIX_PM
-    opens_at = datetime.combine(day - _DAY, opening, NEW_YORK).astimezone(UTC)
+    opens_at = datetime.combine(day - _DAY, _FIVE_PM, NEW_YORK).astimezone(UTC)
     return TradingDay(day, opens_at, datetime.combine(day, _FIVE_PM, NEW_YORK).astimezone(UTC))
 
 
 def load_exchange_sessions() -> None:
-    """Load the exchange's sessions now instead of at the first question about a share (about half a second, once per process)."""
+    """Load the exchanges' sessions now instead of at the first question about a share or a future.
+
+    That takes a second and some 70 MB, nearly all of it for pandas, once per process.
+    """
     stock_sessions()
+    futures_sessions()
 
 
-def _stock_exchange_open(at: datetime, *, extended_hours: bool) -> bool:
-    """Whether a session of XNYS, widened by extended hours if asked, holds ``at``."""
+def _in_session(sessions: Sessions, at: datetime, early: int = 0, late: int = 0) -> bool:
+    """Whether a session holds ``at``, widened by seconds before its opening and after its closing."""
     if not FIRST_YEAR <= at.astimezone(NEW_YORK).year <= LAST_YEAR:
         raise CalendarOutOfRange(
             f"The exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}, not {at.isoformat()}; check the time in the message."
         )
-    sessions = stock_sessions()
-    early, late = (_EARLY_SECONDS, _LATE_SECONDS) if extended_hours else (0, 0)
     seconds = (at - _EPOCH) // _SECOND
     index = bisect_right(sessions.opens, seconds + early) - 1
     return index >= 0 and seconds < sessions.closes[index] + late
@@ -152,13 +160,3 @@ def _fx_open(local: datetime) -> bool:
     if weekday == _FRIDAY:
         return clock < _FIVE_PM
     return weekday != _SATURDAY
-
-
-def _futures_open(local: datetime) -> bool:
-    """CME Globex: Sunday 18:00 to Friday 17:00 New York time, with a break from 17:00 to 18:00 each day."""
-    weekday, clock = local.weekday(), local.time()
-    if weekday == _SUNDAY:
-        return clock >= _SIX_PM
-    if weekday == _SATURDAY:
-        return False
-    return clock < _FIVE_PM or (clock >= _SIX_PM and weekday != _FRIDAY)
