@@ -159,6 +159,8 @@ async def _api(
             waking=waking,
             people=people,
             vault=vault,
+            trades_live=settings.trades_live,
+            limits=settings.limits,
         )
         yield Router(doors, api, settings.cors_origins), waking
     finally:

@@ -37,6 +37,7 @@ LEAST_JWT_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 has at least 256 bits."""
 DOOR_TOKENS = ("telemetry_token", "indicator_export_token", "metrics_token")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LIVE_SENTENCE = "I understand that this trades real money"
 
 
 LIMITS = ("max_open_positions", "max_positions_per_symbol", "max_position_size", "max_exposure")
@@ -181,6 +182,12 @@ class Settings(BaseSettings):
         description="Percent of the signals of strategies with the engine ab that engine B, the council, acts on while the flag "
         "enable_variant_b is on; while it is off, none.",
     )
+    alpaca_live_confirmation: str = Field(
+        "",
+        description=f'What must be typed, with APP_MODE=LIVE, before real money is traded at Alpaca: "{LIVE_SENTENCE}".',
+    )
+    alpaca_paper_url: str = Field("https://paper-api.alpaca.markets", description="Where Alpaca's paper accounts are traded.")
+    alpaca_live_url: str = Field("https://api.alpaca.markets", description="Where Alpaca's other accounts are traded.")
     market_feed: Feed = Field(
         Feed.STORED,
         description="stored: what is pushed is all there is. alpaca: bars, quotes and option chains also come from Alpaca, for the "
@@ -212,7 +219,10 @@ class Settings(BaseSettings):
     alpaca_requests_per_minute: int = Field(
         150, ge=1, le=10_000, description="How many requests the market feed makes at most; Alpaca's free plan allows 200."
     )
-    app_mode: AppMode = Field(AppMode.PAPER, description="LIVE: broker connections may trade real money, if all else allows it.")
+    app_mode: AppMode = Field(
+        AppMode.PAPER,
+        description="LIVE: accounts at Alpaca that are no paper accounts may be traded, if ALPACA_LIVE_CONFIRMATION says so, too.",
+    )
     max_open_positions: Decimal = _limit("max_open_positions", "Open positions of an account.")
     max_positions_per_symbol: Decimal = _limit("max_positions_per_symbol", "Open positions of an account in one symbol.")
     max_position_size: Decimal = _limit("max_position_size", "Contracts or lots of one position.")
@@ -257,6 +267,7 @@ class Settings(BaseSettings):
         for name in ("jwt_secret", "supabase_jwt_secret"):
             _check_key(name.upper(), getattr(self, name))
         self._check_feed()
+        self._check_trading()
         if self.notify_url is not None:
             check_url(self.notify_url.get_secret_value())
         if self.mode is not Mode.PRODUCTION:
@@ -288,9 +299,23 @@ class Settings(BaseSettings):
         if self.time is Time.MESSAGES:
             raise ConfigurationError("Alpaca's prices are of today, not of the messages' time: unset HOOKFILL_TIME or MARKET_FEED.")
         for name in ("alpaca_data_url", "alpaca_contracts_url"):
-            parts = urlsplit(getattr(self, name))
-            if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-                raise ConfigurationError(f"{name.upper()} must begin with https://, since the keys go with every request.")
+            self._check_url(name)
+
+    def _check_trading(self) -> None:
+        for name in ("alpaca_paper_url", "alpaca_live_url"):
+            self._check_url(name)
+        if self.alpaca_live_confirmation and self.alpaca_live_confirmation != LIVE_SENTENCE:
+            raise ConfigurationError(f'ALPACA_LIVE_CONFIRMATION is not the sentence that it must be: "{LIVE_SENTENCE}".')
+
+    def _check_url(self, name: str) -> None:
+        parts = urlsplit(getattr(self, name))
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ConfigurationError(f"{name.upper()} must begin with https://, since the keys go with every request.")
+
+    @property
+    def trades_live(self) -> bool:
+        """Whether real money may be traded: the mode says so, and somebody has typed the sentence."""
+        return self.app_mode is AppMode.LIVE and self.alpaca_live_confirmation == LIVE_SENTENCE
 
     @property
     def is_simulated(self) -> bool:

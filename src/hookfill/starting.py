@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 import asyncpg
+import structlog
 
 from hookfill.accounts.store import bootstrap
 from hookfill.home import Home
@@ -16,6 +17,7 @@ from hookfill.postgres.pool import connect
 from hookfill.settings import Settings
 
 CLOSE_SECONDS = 2.0
+_LOG = structlog.get_logger("hookfill.starting")
 
 
 async def prepare(settings: Settings, home: Home) -> Database:
@@ -25,6 +27,8 @@ async def prepare(settings: Settings, home: Home) -> Database:
         ConfigurationError: a setting, the database's own settings or its schema forbid to start.
     """
     settings.check()
+    for note in settings.notes:
+        _LOG.warning("setting_not_used", note=note)
     database = await asyncio.to_thread(resolve, settings.database_url, home.folder)
     await migrate(database)
     connection = await connect(database, name="start")
@@ -32,7 +36,7 @@ async def prepare(settings: Settings, home: Home) -> Database:
         await check_schema(connection)
         await audit_durability(connection, allow_unsafe=settings.allow_unsafe_database)
         await audit_tenancy(connection)
-        await bootstrap(connection, home.owner_token(settings))
+        await bootstrap(connection, home.owner_token(settings), max_hold_days=settings.max_hold_days)
     finally:
         await connection.close()
     return database

@@ -20,9 +20,10 @@ SQL = load(__package__)
 DEFAULT_CASH = Decimal(100_000)
 """What a new paper account holds, in its currency."""
 
+MAX_HOLD_DAYS = 5
 SIGNED_DOOR_SETTINGS: Mapping[str, Any] = {
     "sizing": {"mode": "equity_percent", "percent": "5"},
-    "exits": {"trailing_percent": "15", "trailing_arm_percent": "20", "max_hold_hours": "120"},
+    "exits": {"trailing_percent": "15", "trailing_arm_percent": "20"},
 }
 """How the strategy behind POST /webhook trades until its owner says otherwise: its contract's messages name no size."""
 
@@ -41,8 +42,11 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def bootstrap(connection: asyncpg.Connection, owner_token: str) -> UUID:
+async def bootstrap(connection: asyncpg.Connection, owner_token: str, *, max_hold_days: int = MAX_HOLD_DAYS) -> UUID:
     """First start: the owner, a default paper account and the strategy behind ``/webhook``. Later starts: set the token.
+
+    Args:
+        max_hold_days: after which that strategy leaves a position.
 
     Returns:
         The owner's user id. Two servers that start at once make one owner: the second finds the first one's.
@@ -58,10 +62,16 @@ async def bootstrap(connection: asyncpg.Connection, owner_token: str) -> UUID:
             return found
         await connection.execute(SQL.create_user_settings.sql, user_id)
         account_id = await create_account(connection, user_id, "Paper", is_default=True)
+        settings = _signed_door_settings(max_hold_days)
         await connection.execute(
-            SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "rules", True, None, None, dict(SIGNED_DOOR_SETTINGS)
+            SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "rules", True, None, None, settings
         )
         return user_id
+
+
+def _signed_door_settings(max_hold_days: int) -> dict[str, Any]:
+    exits = {**SIGNED_DOOR_SETTINGS["exits"], "max_hold_hours": str(max_hold_days * 24)}
+    return {**SIGNED_DOOR_SETTINGS, "exits": exits, "options": {"max_hold_days": max_hold_days}}
 
 
 async def create_account(

@@ -44,6 +44,7 @@ from hookfill.api.people import People
 from hookfill.api.waking import Waking
 from hookfill.edge.room import Room
 from hookfill.journal.known_days import KnownDays
+from hookfill.risk.model import DEFAULT_LIMITS, Limits
 
 DESCRIPTION = """\
 What became of every alert, in numbers. Amounts are exact JSON numbers; times are ISO 8601 in UTC; lists come newest first.
@@ -111,7 +112,9 @@ def build_api(
     is_spooling: Callable[[], bool] = lambda: False,
     waking: Waking | None = None,
     people: People | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     vault: Vault | None = None,
+    trades_live: bool = False,
 ) -> FastAPI:
     """The API over a pool of connections.
 
@@ -121,6 +124,8 @@ def build_api(
         is_spooling: whether messages go to the spool now, for ``/health``.
         waking: wakes agents that wait for a job; None: they are woken by nothing and answered when their wait is over.
         vault: encrypts broker credentials; None: with a key that ends with this process.
+        trades_live: connections that trade real money may be made.
+        limits: of accounts that have none of their own.
         people: how people are recognised and admitted; None: by invitation, with access tokens that end with this process.
     """
     api = Api(
@@ -135,7 +140,9 @@ def build_api(
     api.state.pool = pool
     api.state.base_url = base_url.rstrip("/")
     api.state.is_spooling = is_spooling
+    api.state.limits = limits
     api.state.people = people or People()
+    api.state.trades_live = trades_live
     api.state.vault = vault or Vault.of_this_process()
     api.state.waking = waking or Waking(pool)
     api.state.uploads = Room(reconciliations.UPLOADS)

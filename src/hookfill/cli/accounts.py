@@ -47,7 +47,7 @@ async def _accounts(home: Path | None) -> list[dict[str, Any]]:
     from hookfill.desk.summary import account_summary
 
     async with session(home) as at:
-        return await account_summary(at.connection, at.user_id)
+        return await account_summary(at.connection, at.user_id, at.settings.limits)
 
 
 @app.command("create")

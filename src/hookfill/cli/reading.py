@@ -45,7 +45,7 @@ async def _status(home: Path | None) -> dict[str, Any]:
                 "oldest_seconds": waiting.oldest_seconds,
                 "spooled_batches": len(at.home.spooled()),
             },
-            "accounts": await account_summary(at.connection, at.user_id),
+            "accounts": await account_summary(at.connection, at.user_id, at.settings.limits),
             "positions": await list_positions(at.connection, at.user_id, limit=1_000),
             "activity": await activity(at.connection, at.user_id),
         }

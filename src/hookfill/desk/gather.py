@@ -17,7 +17,7 @@ from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_fir
 from hookfill.desk.chains import gather_options, told_quotes
 from hookfill.desk.contracts import priced_by
 from hookfill.desk.currency import rate_symbols
-from hookfill.desk.experiments import NONE_HELD, gather_shadow, open_shadows
+from hookfill.desk.experiments import NOTHING, open_shadow, with_owners
 from hookfill.desk.model import HaltRow, Situation, UnusableSignal
 from hookfill.desk.price import candle_from, study_timeframe
 from hookfill.desk.resting_store import resting_orders, with_volumes
@@ -26,7 +26,7 @@ from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES
 from hookfill.positions.model import Position, Target
 from hookfill.postgres.sql import load
-from hookfill.risk.model import Halt, limits_from
+from hookfill.risk.model import DEFAULT_LIMITS, Halt, Limits, limits_from
 from hookfill.signals.model import Alert, Signal, Unusable
 from hookfill.signals.reading import read_alert
 
@@ -49,7 +49,11 @@ class _Signals:
 
 
 async def gather(
-    connection: asyncpg.Connection, account_row: Mapping[str, Any], horizon: datetime, most_signals: int = MOST_SIGNALS
+    connection: asyncpg.Connection,
+    account_row: Mapping[str, Any],
+    horizon: datetime,
+    most_signals: int = MOST_SIGNALS,
+    defaults: Limits = DEFAULT_LIMITS,
 ) -> Situation:
     """All that is known of a locked account.
 
@@ -57,6 +61,7 @@ async def gather(
         account_row: the row that ``lock_account`` returned.
         horizon: prices up to here exist for the account (now, or the simulated time), UTC.
         most_signals: how many pending signals are folded at most.
+        defaults: the installation's limits, where the account has none of its own.
     """
     account = account_from(account_row)
     account_id = account.account_id
@@ -66,25 +71,27 @@ async def gather(
     if found.latest is not None:
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
         horizon = found.latest if found.more_wait else max(horizon, found.latest)
-    shadows = await open_shadows(connection, account_id) if account_row["has_shadow"] else NONE_HELD
-    held = [*positions, *chain.from_iterable(shadows.values())]
+    shadow = await open_shadow(connection, account_id) if account_row["has_shadow"] else NOTHING
+    held = [*positions, *chain.from_iterable(shadow.positions.values())]
     symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in held}
     resting = await resting_orders(connection, account_row)
+    waiting = [*resting, *chain.from_iterable(shadow.orders.values())]
     rates = {rate for symbol in symbols for rate in rate_symbols(symbol, account.currency)}
-    symbols |= rates | {order.symbol for order in resting}
+    symbols |= rates | {order.symbol for order in waiting}
     abroad = None
     if account.is_at_broker:
         abroad = await gather_abroad(connection, account, positions, now, account_row["database_now"])
         started = with_first_balance(account, account_row["broker_balance"])
         account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
         symbols = symbols_of(account, abroad, symbols)
+        symbols |= {priced_by(symbol) for symbol in symbols}
     quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
     if any(position.underlying is not None for position in held):
         quotes |= await told_quotes(connection, held, horizon)
     paper = costs_from(account.costs)
     if paper.volume_cap_pct is not None:
         quotes = await with_volumes(connection, quotes)
-    sinces = _spans(found.signals, held, resting, rates, quotes, horizon)
+    sinces = _spans(found.signals, held, waiting, rates, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
     flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
@@ -92,7 +99,7 @@ async def gather(
     strategies |= _stand_ins(signals, strategies)
     return Situation(
         account=account,
-        limits=limits_from(account.limits),
+        limits=limits_from(account.limits, defaults),
         strategies=strategies,
         signals=signals,
         unusable=found.unusable,
@@ -108,7 +115,7 @@ async def gather(
         paper=paper,
         resting=resting,
         options=await gather_options(connection, signals, strategies, held, bars, horizon),
-        shadow=await gather_shadow(connection, account_id, shadows, strategies, positions),
+        shadow=await with_owners(connection, account_id, shadow, strategies, positions),
     )
 
 
@@ -132,6 +139,7 @@ def account_from(row: Mapping[str, Any]) -> Account:
         symbol_map=row["symbol_map"],
         starting_cash=row["starting_cash"],
         broker_equity=row["broker_equity"],
+        is_live=row["is_live"],
         costs=row["costs"],
         defaults=NO_DEFAULTS if row["default_lot_size"] is None else UserDefaults(*(row[name] for name in UserDefaults.__slots__)),
     )

@@ -19,12 +19,12 @@ from hookfill.positions.apply import market_value, unrealized
 from hookfill.positions.model import Position
 from hookfill.postgres.snapshot import snapshot
 from hookfill.postgres.sql import load
-from hookfill.risk.model import limits_from
+from hookfill.risk.model import DEFAULT_LIMITS, Limits, limits_from
 
 SQL = load(__package__, "summary.sql")
 
 
-async def account_summary(connection: asyncpg.Connection, user_id: UUID) -> list[dict[str, Any]]:
+async def account_summary(connection: asyncpg.Connection, user_id: UUID, defaults: Limits = DEFAULT_LIMITS) -> list[dict[str, Any]]:
     """A user's accounts with what they are worth now, the default one first.
 
     Each has ``id, name, kind, currency, time_zone, is_default, equity, cash, balance, unrealized_pnl, realized_today, commission,
@@ -54,7 +54,7 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID) -> list
             "name": row["name"],
             "kind": row["kind"],
             "is_default": row["is_default"],
-            **_figures(account_from(row), positions[row["account_id"]], row["now_at"]),
+            **_figures(account_from(row), positions[row["account_id"]], row["now_at"], defaults),
             "commission": paid.get(row["account_id"], ZERO),
             "halts": [_halt(halt) for halt in halts if halt["account_id"] in (row["account_id"], NIL)],
         }
@@ -62,7 +62,7 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID) -> list
     ]
 
 
-def _figures(account: Account, positions: Sequence[Position], now: datetime) -> dict[str, Any]:
+def _figures(account: Account, positions: Sequence[Position], now: datetime, defaults: Limits) -> dict[str, Any]:
     risks = [_at_risk(position) for position in positions]
     return {
         "currency": account.currency,
@@ -76,7 +76,7 @@ def _figures(account: Account, positions: Sequence[Position], now: datetime) -> 
         "positions_without_stop": sum(risk is None for risk in risks),
         "committed": sum((capital_of(position) for position in positions), ZERO),
         "open_positions": len(positions),
-        "limits": asdict(limits_from(account.limits)),
+        "limits": asdict(limits_from(account.limits, defaults)),
         "as_of": now,
         "decided_until": account.timeline_at,
     }

@@ -28,6 +28,7 @@ from hookfill.engines.router import split_in_force
 from hookfill.kernel.clock import EPOCH, utc_now
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 from hookfill.ops.pulse import Pulse
+from hookfill.risk.model import DEFAULT_LIMITS, Limits
 
 SIGNAL_SECONDS = 6.0
 """Deciding one signal takes a fraction of a millisecond, the first that asks for an exchange's calendar two seconds on a busy
@@ -51,6 +52,7 @@ class Worker:
         poll_seconds: float = POLL_SECONDS,
         flags: Callable[[], Flags] = Flags,
         split_percentage: int = 0,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Work through ``pool`` and listen through a connection made by ``connect``.
 
@@ -60,7 +62,9 @@ class Worker:
             poll_seconds: how often it looks for work of itself.
             flags: tells the feature flags as they are now.
             split_percentage: ``AB_SPLIT_PERCENTAGE``.
+            limits: of accounts that have none of their own.
         """
+        self._limits = limits
         self._is_simulated = is_simulated
         self._flags = flags
         self._split_percentage = split_percentage
@@ -121,7 +125,7 @@ class Worker:
             rows += await connection.fetch(OPTIONS.accounts_with_option_prices.sql, now)
             rows += await connection.fetch(OPTIONS.accounts_with_due.sql, now - GRACE)
             rows += await connection.fetch(RESTING.accounts_with_resting.sql, now)
-            rows += await connection.fetch(SHADOW.accounts_with_shadow_prices.sql, now)
+            rows += await connection.fetch(SHADOW.accounts_with_shadow_prices.sql, now, GRACE)
         if look_at_news:
             rows += await connection.fetch(ABROAD.accounts_with_news.sql)
         return {row["account_id"] for row in rows}
@@ -148,7 +152,7 @@ class Worker:
             if row is None:
                 return False
             now = await self._now(connection)
-            situation = self._as_flagged(await gather(connection, row, now, most_signals))
+            situation = self._as_flagged(await gather(connection, row, now, most_signals, self._limits))
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
             outcome = fold(situation, partial(at_most, SIGNAL_SECONDS))
             if not outcome:
@@ -187,7 +191,7 @@ class Worker:
             if row is None:
                 return False
             try:
-                situation = await gather(connection, row, await self._now(connection), 0)
+                situation = await gather(connection, row, await self._now(connection), 0, self._limits)
             except UNREACHABLE:
                 raise
             except Exception:  # nothing of the account can be decided: each attempt is counted, so that this ends and is seen

@@ -1,7 +1,7 @@
 """What the risk checks look at, and their results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -43,8 +43,12 @@ class Limits:
     order_rate_per_minute: Decimal = Decimal(30)
 
 
-def limits_from(overrides: Mapping[str, Any]) -> Limits:
-    """Limits with an account's overrides.
+DEFAULT_LIMITS = Limits()
+"""The design's, where the installation's environment names no others."""
+
+
+def limits_from(overrides: Mapping[str, Any], defaults: Limits = DEFAULT_LIMITS) -> Limits:
+    """Limits with an account's overrides; ``defaults`` are the installation's.
 
     Raises:
         ConfigurationError: an unknown name or an unusable value.
@@ -60,7 +64,7 @@ def limits_from(overrides: Mapping[str, Any]) -> Limits:
     for name, value in values.items():
         if value < 0:
             raise ConfigurationError(f"Limit {name} must not be negative.")
-    return Limits(**values)
+    return replace(defaults, **values)
 
 
 @dataclass(frozen=True, slots=True)
