@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 from hookfill.accounts.strategies import DEFAULT_OVERLAP_SECONDS, MOST_OVERLAP_SECONDS
 from hookfill.api.fields import Asked, Bounds, Name, Symbol, TimeZone
 from hookfill.api.models import Amount, Model
+from hookfill.exits.rules import MOST_TARGETS
 from hookfill.kernel.money import plain
 
 MOST_PAIRS = 500
@@ -20,6 +21,7 @@ Gain = Annotated[Decimal, Bounds(above="0", most="10000")]
 Multiple = Annotated[Decimal, Bounds(above="0", most="1000")]
 """Of R, the initial risk."""
 Hours = Annotated[Decimal, Bounds(above="0", most="87600")]
+Minutes = Annotated[Decimal, Bounds(above="0", most="1440")]
 Positive = Annotated[Decimal, Bounds(above="0", most="1000000000000")]
 Volatility = Annotated[Decimal, Bounds(least="0", most="1000000")]
 Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
@@ -65,15 +67,58 @@ class Distance(Asked):
     r: Multiple | None = Field(None, description="Multiples of the initial risk; targets only.")
 
 
-class Exits(Asked):
-    """When a position is left; the alert's own sl and tp win over stop and target. Each rule is off until it is set."""
+class PartialTarget(Asked):
+    """A part of the position takes its profit."""
 
-    stop: Distance | None = None
+    at: Distance = Field(description="How far from the entry; all partial targets in one unit.")
+    percent: Percent = Field(description="Of the whole position, floored to the lot step.")
+
+
+class Exits(Asked):
+    """When a position is left; the alert's own sl and tp win over stop and target. Each rule is off until it is set.
+
+    The first that holds leaves: stop and trailing stop, targets, then what goes by the clock. Options have defaults of their own.
+    """
+
+    stop: Distance | None = Field(None, description="Of an option in percent of what it cost, or of its own price.")
     target: Distance | None = None
+    targets: Annotated[list[PartialTarget], Field(min_length=1, max_length=MOST_TARGETS)] | None = Field(
+        None,
+        description="Partial targets, nearest first. If they add up to 100 %, the last takes all that is left; else the rest runs.",
+        examples=[[{"at": {"r": 1}, "percent": 50}, {"at": {"r": 2}, "percent": 25}]],
+    )
     trailing_percent: Percent | None = Field(None, description="The trailing stop's distance from the best price.")
     trailing_arm_percent: Gain | None = Field(None, description="The gain over the average price that arms it.")
     break_even_at_r: Multiple | None = Field(None, description="At this many R of gain the stop moves to the average price.")
     max_hold_hours: Hours | None = Field(None, description="Leave at the first price at or after this age.")
+    min_dte_days: Annotated[StrictInt, Field(ge=0, le=365)] | None = Field(
+        None, description="An option is left when the session opens in which so few days to its expiration are left."
+    )
+    session_close_minutes: Minutes | None = Field(None, description="Leave so long before the close of the day's session.")
+    week_close_minutes: Minutes | None = Field(
+        None, description="Leave so long before the close of the week's last session; coins trade on."
+    )
+    option_defaults: StrictBool | None = Field(
+        None,
+        description="Where nothing else is set, options are left at +50 % and −50 % of their cost, 15 % below their best price "
+        "once they have won 20 %, after 120 hours, and when one day is left; on by default.",
+    )
+
+
+class Options(Asked):
+    """Whether and how a strategy buys options."""
+
+    trade: Literal["asked", "always"] | None = Field(
+        None,
+        description="asked (default): for alerts that ask for a call or a put; always: for every entry, long a call, short a put.",
+    )
+    rule: Literal["default", "tier"] | None = Field(
+        None,
+        description="default: the nearest strike that is not in the money, ending on the first Friday after max_hold_days; "
+        "tier: the best contract within a tier's bounds. What the alert names itself wins.",
+    )
+    tier: Literal["SCALP_GUARDED", "SWING", "POSITION", "LEAPS"] | None = Field(None, description="With rule tier only.")
+    max_hold_days: Annotated[StrictInt, Field(ge=0, le=365)] | None = Field(None, description="With rule default; 5 by default.")
 
 
 class Filters(Asked):
@@ -116,6 +161,7 @@ class StrategySettings(Asked):
     filters: Filters | None = None
     market: MarketRules | None = None
     windows: list[TradingWindow] | None = Field(None, max_length=50, description="None: it may enter at any time.")
+    options: Options | None = None
 
     def sections(self) -> dict[str, Any]:
         """The sections that were sent as the desk reads them, null for those to go back to their defaults; amounts as text."""
