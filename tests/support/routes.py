@@ -36,6 +36,7 @@ KINDS = frozenset(
         "job_id",
         "key_id",
         "message_id",
+        "order_id",
         "signal_id",
         "strategy_id",
         "trade_id",

@@ -21,6 +21,7 @@ from support.server import OWNER_TOKEN, Server
 
 ALERT = {"symbol": "BTCUSDT", "action": "buy", "volume": 0.01, "price": 64000}
 """Of a market that never closes."""
+RESTING = {"symbol": "ETHUSDT", "action": "buy", "volume": 0.1, "order_type": "limit", "limit_price": 1500, "time_in_force": "gtc"}
 BROKEN_ALERT = b'{"symbol":"BTCUSDT","action":"sell","volume":0.01,"price":64000","id":"broken %s"}'
 """With a stray quote that repair takes away."""
 BATCH = """
@@ -95,11 +96,13 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
     """One of everything for whom this token lets in."""
     strategy = await ask(house, "POST", "/api/v1/strategies", token, {"name": name})
     webhook = "/" + strategy["webhook_url"].split("/", 3)[3]
+    await house.client.post(webhook, json=RESTING | {"id": f"rests {name}"})
     await house.client.post(webhook, json=ALERT | {"id": name})
     await house.client.post(webhook, content=BROKEN_ALERT % name.encode())
     await house.decide()
     signal = (await ask(house, "GET", "/api/v1/signals", token, status=200))[0]
     assert signal["status"] == "executed", signal
+    order = (await ask(house, "GET", "/api/v1/orders?status=working", token, status=200))[0]
     account = (await ask(house, "GET", "/api/v1/accounts", token, status=200))[0]["id"]
     await ask(house, "POST", f"/api/v1/accounts/{account}/deposits", token, {"amount": 5})
     terminal = await ask(house, "POST", "/api/v1/broker-connections", token, {"kind": "mt5", "label": name})
@@ -129,6 +132,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         "job_id": job["job_id"],
         "key_id": key["key_id"],
         "message_id": malformed["id"],
+        "order_id": order["id"],
         "signal_id": signal["id"],
         "strategy_id": strategy["strategy_id"],
         "trade_id": trade_id,

@@ -144,7 +144,8 @@ async def change_account(connection: asyncpg.Connection, account_id: UUID, given
     """Change an account whose lock is held.
 
     Args:
-        given: of ``name``, ``time_zone``, ``limits`` (by name; None goes back to the default) and ``symbol_map`` (as a whole).
+        given: of ``name``, ``time_zone``, ``limits`` (by name; None goes back to the default), ``symbol_map`` and ``costs`` (both as
+            a whole).
     """
     row = await connection.fetchrow(SQL.lock_own_account.sql, account_id)
     limits = {**row["limits"], **given.get("limits", {})}
@@ -154,5 +155,6 @@ async def change_account(connection: asyncpg.Connection, account_id: UUID, given
         given.get("time_zone", row["time_zone"]),
         {name: value for name, value in limits.items() if value is not None},
         given.get("symbol_map", row["symbol_map"]),
+        given.get("costs", row["costs"]),
         account_id,
     )

@@ -41,11 +41,12 @@ ORDER BY created_at DESC, movement_id
 LIMIT :most::integer OFFSET :skipped::integer;
 
 -- name: account_extras^
-SELECT broker_connection_id, starting_cash, symbol_map, limits AS own_limits
+SELECT broker_connection_id, starting_cash, symbol_map, limits AS own_limits, costs
 FROM accounts LEFT JOIN broker_connections USING (account_id)
 WHERE account_id = :account_id::uuid;
 
 -- name: set_account!
 UPDATE accounts
-SET name = :name::text, time_zone = :time_zone::text, limits = :limits::jsonb, symbol_map = :symbol_map::jsonb
+SET name = :name::text, time_zone = :time_zone::text, limits = :limits::jsonb, symbol_map = :symbol_map::jsonb,
+    costs = :costs::jsonb
 WHERE account_id = :account_id::uuid;

@@ -1,5 +1,6 @@
 """``/api/v1/accounts/{account_id}``: one trading account, money in and out, and its equity curve."""
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, HTTPException, Path, Query
 
 from hookfill.accounts import trading
-from hookfill.api.account import MISSING
+from hookfill.api.account import MISSING, Defaults
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own, Trader, User
 from hookfill.api.fields import Moment
@@ -15,8 +16,12 @@ from hookfill.api.models_accounts import AccountChange, AccountDetails, EquityPo
 from hookfill.api.paging import Limit, Offset
 from hookfill.api.strategies import CONFLICT
 from hookfill.api.strict_body import StrictRoute
+from hookfill.brokers.paper.costs import costs_from, merged
+from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.summary import account_summary
-from hookfill.kernel.money import plain
+from hookfill.kernel.money import ZERO, plain
+from hookfill.market.model import InstrumentKind
+from hookfill.risk.model import DEFAULT_LIMITS, Limits
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"], responses=PROBLEMS, route_class=StrictRoute)
 AccountId = Annotated[UUID, Path(description="The account's id.", examples=["019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"])]
@@ -32,21 +37,23 @@ IdempotencyKey = Annotated[
 
 
 @router.get("/{account_id}", summary="One account", response_model=AccountDetails, responses=NOT_FOUND)
-async def account_details(connection: Own, user_id: User, account_id: AccountId) -> Json:
+async def account_details(connection: Own, user_id: User, account_id: AccountId, defaults: Defaults) -> Json:
     """Its figures, limits and what can be changed of it."""
-    return Json(await _details(connection, user_id, account_id))
+    return Json(await _details(connection, user_id, account_id, defaults))
 
 
 @router.patch("/{account_id}", summary="Change an account", response_model=AccountDetails, responses=NOT_FOUND)
-async def change_account(connection: Own, user_id: Trader, account_id: AccountId, asked: AccountChange) -> Json:
-    """Its name, time zone, limits or symbol map; limits count for the next alert that is decided."""
-    await _locked(connection, account_id)
+async def change_account(connection: Own, user_id: Trader, account_id: AccountId, asked: AccountChange, defaults: Defaults) -> Json:
+    """Its name, time zone, limits, costs or symbol map; limits and costs count for what is decided next."""
+    row = await _locked(connection, account_id)
     given = asked.given()
+    if "costs" in given:
+        given["costs"] = merged(row["costs"], _plain(asked.costs.given()))
     if "limits" in given:
         limits = asked.limits.given()
         given["limits"] = {name: None if value is None else plain(value) for name, value in limits.items()}
     await trading.change_account(connection, account_id, given)
-    return Json(await _details(connection, user_id, account_id))
+    return Json(await _details(connection, user_id, account_id, defaults))
 
 
 @router.post(
@@ -111,16 +118,33 @@ async def _locked(connection: Own, account_id: UUID) -> Any:
     return row
 
 
-async def _summary(connection: Own, user_id: UUID, account_id: UUID) -> dict[str, Any]:
-    for found in await account_summary(connection, user_id):
+async def _summary(connection: Own, user_id: UUID, account_id: UUID, defaults: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    for found in await account_summary(connection, user_id, defaults):
         if found["id"] == account_id:
             return found
     raise HTTPException(404, MISSING)
 
 
-async def _details(connection: Own, user_id: UUID, account_id: UUID) -> dict[str, Any]:
-    found = await _summary(connection, user_id, account_id)
-    return {**found, **await trading.account_extras(connection, account_id)}
+async def _details(connection: Own, user_id: UUID, account_id: UUID, defaults: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    found = await _summary(connection, user_id, account_id, defaults)
+    extras = await trading.account_extras(connection, account_id)
+    return {**found, **extras, "costs": _costs(costs_from(extras["costs"])), "default_limits": asdict(defaults)}
+
+
+def _costs(model: PaperModel) -> dict[str, Any]:
+    return {
+        "slippage_bps": model.slippage_bps,
+        "commission": {kind.value: model.commission.get(kind, ZERO) for kind in InstrumentKind},
+        "option_spread_fraction": model.option_spread_fraction,
+        "volume_cap_pct": model.volume_cap_pct,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Amounts as text, as they are stored."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return plain(value) if isinstance(value, Decimal) else value
 
 
 async def _move(connection: Own, user_id: UUID, account_id: UUID, change: Decimal, note: str | None, key: str | None) -> Json:

@@ -138,6 +138,9 @@ class Order(Model):
     quantity: Amount
     limit_price: Amount | None
     stop_price: Amount | None
+    time_in_force: Literal["day", "gtc"] | None = Field(description="How long an entry waits for its price; null: it never waited.")
+    expires_at: datetime | None = Field(description="The last moment whose prices may fill it, UTC; null: until it is cancelled.")
+    cancel_requested_at: datetime | None = Field(description="Since when nothing of it fills any more, because somebody asked.")
     status: OrderStatus
     filled_quantity: Amount
     average_fill_price: Amount | None

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from hookfill.api.fields import Asked, Bounds, Name, Note, SymbolMap, TimeZone
-from hookfill.api.models import Account, Amount, Model
+from hookfill.api.models import Account, Amount, Limits, Model
 
 MOST_CASH = "1000000000000"
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -35,7 +35,7 @@ class NewConnectionRequest(Asked):
             "examples": [
                 {"kind": "mt5", "label": "Terminal at home", "currency": "EUR", "symbol_map": {"*": ".r", "US30": "DJ30"}},
                 {"kind": "paper", "label": "Swing", "starting_cash": 25_000, "time_zone": "America/New_York"},
-                {"kind": "alpaca", "label": "Alpaca", "credentials": {"key_id": "PK…", "secret_key": "…"}},
+                {"kind": "alpaca", "label": "Alpaca", "paper": True, "credentials": {"key": "PK…", "secret": "…"}},
             ]
         },
     )
@@ -43,6 +43,11 @@ class NewConnectionRequest(Asked):
     kind: Literal["paper", "mt5", "alpaca"]
     label: Name
     credentials: Credentials | None = Field(None, description="Stored encrypted and never sent back.")
+    paper: bool = Field(
+        True,
+        description="Of a connection to Alpaca: its own paper trading; false trades real money, which the settings must allow "
+        "(APP_MODE=LIVE and ALPACA_LIVE_CONFIRMATION). It can't be changed later.",
+    )
     currency: Currency = Field("USD", description="The account's currency, three capital letters.")
     time_zone: TimeZone = Field("UTC", description="Whose midnight begins the account's trading day.")
     starting_cash: Annotated[Decimal, Bounds(least="0", most=MOST_CASH)] | None = Field(
@@ -54,6 +59,8 @@ class NewConnectionRequest(Asked):
     def _cash_is_the_brokers(self) -> "NewConnectionRequest":
         if self.kind != "paper" and self.starting_cash is not None:
             raise ValueError("starting_cash is for paper accounts: leave it out, the broker tells what the account holds")
+        if self.kind != "alpaca" and not self.paper:
+            raise ValueError("paper is for connections to Alpaca: leave it out, the broker's own account decides it elsewhere")
         return self
 
 
@@ -93,6 +100,7 @@ class ConnectionAnswer(Model):
     broker_equity: Amount | None
     reported_at: datetime | None = Field(description="When the broker told it, UTC.")
     strategies: int = Field(description="How many trade there.")
+    is_live: bool = Field(description="At Alpaca: it trades real money.")
     created_at: datetime
 
 
@@ -143,17 +151,73 @@ class LimitsChange(Asked):
     order_rate_per_minute: Limit | None = None
 
 
+Commission = Annotated[Decimal, Bounds(least="0", most="1000000")]
+
+
+class CommissionChange(Asked):
+    """Per share, coin, lot or contract, in the account's currency; null goes back to the default."""
+
+    equity: Commission | None = None
+    fx: Commission | None = None
+    crypto: Commission | None = None
+    future: Commission | None = None
+    option: Commission | None = Field(None, description="0.65 by default; all others are free.")
+
+
+class CostsChange(Asked):
+    """What trading on paper costs; null goes back to the default."""
+
+    slippage_bps: Annotated[Decimal, Bounds(least="0", most="9999")] | None = Field(
+        None, description="Basis points by which market and stop orders fill worse than the price they meet; 1 by default."
+    )
+    commission: CommissionChange = Field(default_factory=CommissionChange)
+    option_spread_fraction: Annotated[Decimal, Bounds(least="0", most="1")] | None = Field(
+        None, description="The share of its spread by which a market or stop order in an option fills worse; 0.25 by default."
+    )
+    volume_cap_pct: Annotated[Decimal, Bounds(above="0", most="100")] | None = Field(
+        None, description="The share of each bar's volume, in percent, that an entry may take; by default there is no bound."
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The members that were sent, null ones included; commissions one by one."""
+        given = super().given()
+        return {**given, "commission": self.commission.given()} if "commission" in given else given
+
+
 class AccountChange(Asked):
     """What is to be changed; what is left out stays."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "Swing", "limits": {"max_open_positions": 10}}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"name": "Swing", "limits": {"max_open_positions": 10}, "costs": {"slippage_bps": 2}}],
+        },
     )
 
     name: Name = ""
     time_zone: TimeZone = Field("UTC", description="Whose midnight begins the trading day, from the next one on.")
     limits: LimitsChange = Field(default_factory=LimitsChange)
     symbol_map: SymbolMap = Field(default_factory=dict, description="The whole map.")
+    costs: CostsChange = Field(default_factory=CostsChange, description="Of trading on paper, for the next price that is decided.")
+
+
+class CommissionAnswer(Model):
+    """Per share, coin, lot or contract, in the account's currency."""
+
+    equity: Amount
+    fx: Amount
+    crypto: Amount
+    future: Amount
+    option: Amount
+
+
+class CostsAnswer(Model):
+    """What trading on paper costs."""
+
+    slippage_bps: Amount
+    commission: CommissionAnswer
+    option_spread_fraction: Amount
+    volume_cap_pct: Amount | None = Field(description="Of each bar's volume, in percent, for an entry; null: no bound.")
 
 
 class AccountDetails(Account):
@@ -162,7 +226,9 @@ class AccountDetails(Account):
     broker_connection_id: UUID | None
     starting_cash: Amount = Field(description="What it began with and what was put in since, less what was taken out.")
     symbol_map: dict[str, str]
-    own_limits: dict[str, Amount] = Field(description="The limits that differ from the defaults.")
+    own_limits: dict[str, Amount] = Field(description="The limits that were set for this account.")
+    default_limits: Limits = Field(description="This installation's limits, which hold where the account has none of its own.")
+    costs: CostsAnswer = Field(description="What trading on paper costs here, defaults included.")
 
 
 class MovementRequest(Asked):

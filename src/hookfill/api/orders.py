@@ -1,15 +1,16 @@
-"""``/api/v1/orders``: orders and their fills."""
+"""``/api/v1/orders``: orders and their fills; entries that rest can be cancelled."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 
-from hookfill.api.answers import PROBLEMS, Json
-from hookfill.api.auth import Own, User
+from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
+from hookfill.api.auth import Own, Trader, User
 from hookfill.api.models import Order, OrderStatus
 from hookfill.api.paging import Limit, Offset
-from hookfill.orders.store import list_orders
+from hookfill.api.strategies import CONFLICT
+from hookfill.orders.store import NotCancellable, cancel_order, list_orders
 
 router = APIRouter(prefix="/api/v1/orders", tags=["orders"], responses=PROBLEMS)
 
@@ -25,3 +26,22 @@ async def orders(
 ) -> Json:
     """What was ordered and what was filled."""
     return Json(await list_orders(connection, user_id, signal_id=signal_id, status=status, limit=limit, offset=offset))
+
+
+@router.post("/{order_id}/cancel", summary="Cancel an entry that rests", response_model=Order, responses={**NOT_FOUND, **CONFLICT})
+async def cancel(
+    connection: Own,
+    user_id: Trader,
+    order_id: Annotated[UUID, Path(description="The order's id.", examples=["019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"])],
+) -> Json:
+    """From the answer on nothing of it fills any more; the desk sets its status to cancelled a moment later.
+
+    What had filled before stays. Asking again changes nothing; an order that has ended, or is at a broker, answers 409.
+    """
+    try:
+        order = await cancel_order(connection, user_id, order_id)
+    except NotCancellable as refused:
+        raise HTTPException(409, str(refused)) from None
+    if order is None:
+        raise HTTPException(404, "There is no order of this id among your own: GET /api/v1/orders shows them.")
+    return Json(order)

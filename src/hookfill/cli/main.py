@@ -5,7 +5,7 @@ Commands import what they need when they run: ``hookfill --help`` loads neither 
 
 import typer
 
-from hookfill.cli import accounts, agent, exports, flags, imports, messages, strategies, users
+from hookfill.cli import accounts, agent, exports, flags, imports, messages, orders, strategies, users
 from hookfill.cli.common import Group
 from hookfill.cli.control import flatten, halt, resume
 from hookfill.cli.demo import demo
@@ -38,6 +38,7 @@ app.command()(status)
 app.command()(story)
 app.command(context_settings={"ignore_unknown_options": True})(send)  # a secret may begin with a dash
 app.add_typer(messages.app, name="messages")
+app.add_typer(orders.app, name="orders")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(users.app, name="users")

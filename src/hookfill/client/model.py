@@ -209,6 +209,9 @@ class Order:
     quantity: Decimal
     limit_price: Decimal | None
     stop_price: Decimal | None
+    time_in_force: str | None
+    expires_at: Moment | None
+    cancel_requested_at: Moment | None
     status: str
     filled_quantity: Decimal
     average_fill_price: Decimal | None

@@ -11,8 +11,10 @@ import asyncpg
 
 from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
-from hookfill.desk.book import capital_of
+from hookfill.brokers.paper.rest import RestingOrder
+from hookfill.desk.book import capital_of, capital_of_waiting
 from hookfill.desk.gather import account_from, position_from
+from hookfill.desk.resting_store import resting_orders
 from hookfill.kernel.ids import NIL
 from hookfill.kernel.money import ZERO
 from hookfill.positions.apply import market_value, unrealized
@@ -33,7 +35,8 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID, default
 
     ``realized_today`` is net of commission, since midnight in the account's time zone as of ``as_of`` (the simulated clock where
     there is one, else now). ``open_risk`` is what equity would fall by if every position left at its stop; those without one are
-    counted in ``positions_without_stop``. ``committed`` is the capital (notional × margin rate) that open positions hold.
+    counted in ``positions_without_stop``. ``committed`` is the capital (notional × margin rate) that open positions hold, and
+    entries that rest at their own prices.
     ``decided_until`` is the latest moment that the desk has decided.
 
     Raises:
@@ -45,6 +48,7 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID, default
         held = await connection.fetch(SQL.open_positions_of.sql, account_ids)
         paid = {row["account_id"]: row["commission"] for row in await connection.fetch(SQL.commissions_of.sql, account_ids)}
         halts = await connection.fetch(SQL.halts_of.sql, account_ids, user_id)
+        waiting = {row["account_id"]: await resting_orders(connection, row) for row in rows}
     positions: dict[UUID, list[Position]] = {account_id: [] for account_id in account_ids}
     for row in held:
         positions[row["account_id"]].append(position_from(row))
@@ -54,7 +58,7 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID, default
             "name": row["name"],
             "kind": row["kind"],
             "is_default": row["is_default"],
-            **_figures(account_from(row), positions[row["account_id"]], row["now_at"], defaults),
+            **_figures(account_from(row), positions[row["account_id"]], waiting[row["account_id"]], row["now_at"], defaults),
             "commission": paid.get(row["account_id"], ZERO),
             "halts": [_halt(halt) for halt in halts if halt["account_id"] in (row["account_id"], NIL)],
         }
@@ -62,7 +66,9 @@ async def account_summary(connection: asyncpg.Connection, user_id: UUID, default
     ]
 
 
-def _figures(account: Account, positions: Sequence[Position], now: datetime, defaults: Limits) -> dict[str, Any]:
+def _figures(
+    account: Account, positions: Sequence[Position], waiting: Sequence[RestingOrder], now: datetime, defaults: Limits
+) -> dict[str, Any]:
     risks = [_at_risk(position) for position in positions]
     return {
         "currency": account.currency,
@@ -74,7 +80,7 @@ def _figures(account: Account, positions: Sequence[Position], now: datetime, def
         "realized_today": roll_day(account, now).day_realized,
         "open_risk": sum((risk for risk in risks if risk is not None), ZERO),
         "positions_without_stop": sum(risk is None for risk in risks),
-        "committed": sum((capital_of(position) for position in positions), ZERO),
+        "committed": sum(map(capital_of, positions), ZERO) + sum(map(capital_of_waiting, waiting), ZERO),
         "open_positions": len(positions),
         "limits": asdict(limits_from(account.limits, defaults)),
         "as_of": now,

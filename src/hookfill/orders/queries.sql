@@ -28,6 +28,27 @@ WHERE accounts.user_id = :user_id::uuid AND orders.signal_id = :signal_id::uuid
 ORDER BY order_id DESC
 LIMIT :limit::bigint OFFSET :offset::bigint;
 
+-- name: one_order
+SELECT orders.*, strategies.name AS strategy_name
+FROM accounts
+JOIN orders USING (account_id)
+LEFT JOIN strategies ON strategies.account_id = orders.account_id AND strategies.strategy_id = orders.strategy_id
+WHERE accounts.user_id = :user_id::uuid AND orders.order_id = :order_id::uuid;
+
+-- name: lock_account_of_order^
+-- Nobody decides for the order's account until the transaction ends.
+SELECT accounts.account_id
+FROM accounts JOIN orders USING (account_id)
+WHERE accounts.user_id = :user_id::uuid AND orders.order_id = :order_id::uuid
+FOR UPDATE OF accounts;
+
+-- name: request_cancel^
+-- Once: of an order that rests. The desk, which is woken, ends it before it looks at any price.
+UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+WHERE account_id = :account_id::uuid AND order_id = :order_id::uuid AND terms IS NOT NULL
+  AND status IN ('working', 'partially_filled')
+RETURNING pg_notify('hookfill_prices', '');
+
 -- name: fills_of_orders
 SELECT * FROM fills
 WHERE account_id = ANY (:account_ids::uuid[]) AND order_id = ANY (:order_ids::uuid[])

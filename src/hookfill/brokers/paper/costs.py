@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hookfill.brokers.paper.fill import PaperModel
 from hookfill.kernel.errors import ConfigurationError
-from hookfill.kernel.money import InvalidNumber, decimal_from, plain
+from hookfill.kernel.money import InvalidNumber, decimal_from
 from hookfill.market.model import InstrumentKind
 from hookfill.orders.sections import check_section
 
@@ -29,16 +29,6 @@ def costs_from(section: object) -> PaperModel:
     asked = check_section(settings.get("commission"), (kind.value for kind in InstrumentKind), "costs.commission")
     own = {InstrumentKind(kind): _rate(rate, kind) for kind, rate in asked.items() if rate is not None}
     return PaperModel(commission={**usual, **own}, **numbers)
-
-
-def costs_to_json(model: PaperModel) -> dict[str, object]:
-    """The model with every setting as ``costs_from`` reads it: numbers as text, every kind with its commission."""
-    return {
-        "slippage_bps": plain(model.slippage_bps),
-        "commission": {kind.value: plain(model.commission.get(kind, Decimal(0))) for kind in InstrumentKind},
-        "option_spread_fraction": plain(model.option_spread_fraction),
-        "volume_cap_pct": None if model.volume_cap_pct is None else plain(model.volume_cap_pct),
-    }
 
 
 def _rate(value: object, kind: str) -> Decimal:
@@ -61,11 +51,10 @@ def merged(stored: Mapping[str, object], given: Mapping[str, object]) -> dict[st
     Raises:
         ConfigurationError: as ``costs_from``.
     """
-    before, now = stored.get("commission"), given.get("commission")
-    rates = {**(before if isinstance(before, Mapping) else {}), **(now if isinstance(now, Mapping) else {})}
-    costs = {**stored, **given, "commission": {kind: rate for kind, rate in rates.items() if rate is not None}}
-    if "commission" in given and now is None:
-        costs["commission"] = {}
+    names = [kind.value for kind in InstrumentKind]
+    known = [check_section(costs.get("commission"), names, "costs.commission") for costs in (stored, given)]
+    rates = {kind: rate for kind, rate in {**known[0], **known[1]}.items() if rate is not None}
+    costs = {**stored, **given, "commission": rates}
     kept = {name: value for name, value in costs.items() if value is not None and value != {}}
     costs_from(kept)
     return kept
