@@ -29,6 +29,7 @@ from hookfill.market.option_chain import (
     with_contracts,
 )
 from hookfill.market.option_prices import greeks, price, years_between
+from hookfill.market.option_symbols import contract_from
 
 AT = datetime(2026, 2, 5, 15, tzinfo=UTC)
 SPOTS = st.decimals("0.5", "60000", places=2)
@@ -158,6 +159,14 @@ def test_strikes_are_round_and_around_the_price(spot: Decimal, volatility: float
     assert len(found) <= 2 * (MOST_STRIKES + NEAR_STRIKES) + 3
 
 
+@pytest.mark.parametrize("spot", ["0.0000000001", "0.2", "99999", "100000", "1e12", "999999999999999"])
+def test_absurd_prices_end(spot: str) -> None:
+    found = strikes("XXX", Decimal(spot), 5.0, 3.0)
+    assert all(0 < strike < 100_000 for strike in found)
+    assert len(found) <= 2 * (MOST_STRIKES + NEAR_STRIKES) + 3
+    model_chain("XXX", Decimal(spot), 5.0, AT)
+
+
 def test_a_model_chain_says_that_it_is_one(chain: OptionChain) -> None:
     assert chain.is_model
     assert (chain.source, chain.spot, chain.at, chain.volatility) == (MODEL, Decimal("497.30"), AT, 0.15)
@@ -213,13 +222,17 @@ def test_any_quote_is_sound(spot: Decimal, volatility: float, at: datetime, righ
         ("SPY260220C00500000", False),
         ("TOOLONGNAME", False),
         ("^", False),
+        ("BRK/B", False),  # its contracts would name BRK.B
+        ("RDS.A", False),
+        ("SPXW", False),  # a series of SPX
         ("ÄÖ", False),
     ],
 )
 def test_what_options_are_listed_on(symbol: str, expected: bool) -> None:
     assert has_options(symbol) is expected
     if expected:
-        assert model_chain(symbol, Decimal(100), 0.2, AT).quotes
+        chain = model_chain(symbol, Decimal(100), 0.2, AT)
+        assert {contract_from(quote.contract.symbol).underlying for quote in chain.quotes} == {symbol}
     else:
         with pytest.raises(InvalidContract):
             model_chain(symbol, Decimal(100), 0.2, AT)

@@ -21,6 +21,7 @@ from hookfill.kernel.money import as_price
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import FIRST_SYMBOL_YEAR, Candle, InstrumentKind, InvalidContract, OptionContract, Right
 from hookfill.market.option_prices import DEFAULT_RATE, Greeks, greeks, implied_volatility, price, years_between
+from hookfill.market.option_symbols import UNDERLYINGS
 from hookfill.market.sessions import LAST_YEAR, NEW_YORK, last_close, session_on_or_before
 
 MODEL: Final = "model"
@@ -133,9 +134,11 @@ class OptionChain:
 
 
 def has_options(symbol: str) -> bool:
-    """Whether options on ``symbol`` can be listed: it is a US share, fund or index by its notation."""
+    """Whether options on ``symbol`` can be listed: it is a US share, fund or index by its notation, whose contracts name it."""
     instrument = instrument_for(symbol)
-    return instrument.kind is InstrumentKind.EQUITY and instrument.symbol.isascii() and 1 <= len(_letters(instrument.symbol)) <= 6
+    root = "".join(letter for letter in instrument.symbol if letter.isalnum())
+    is_named = instrument.symbol.isascii() and 1 <= len(root) <= 6 and UNDERLYINGS.get(root, root) == instrument.symbol
+    return instrument.kind is InstrumentKind.EQUITY and is_named
 
 
 def model_chain(
@@ -165,12 +168,12 @@ def model_chain(
     """
     if not has_options(underlying):
         raise InvalidContract(f"No options are listed on {underlying[:40]!a}: they are on US shares, funds and indices.")
-    quotes = []
+    underlying, quotes = instrument_for(underlying).symbol, []
     for expiration in expirations(at):
         listed = strikes(underlying, spot, volatility, years_between(at, last_close(expiration)))
         for right in rights:
             for strike in listed:
-                contract = OptionContract(instrument_for(underlying).symbol, expiration, right, strike)
+                contract = OptionContract(underlying, expiration, right, strike)
                 quotes.append(model_quote(contract, spot, volatility, at, rate))
     return OptionChain(underlying, at, MODEL, spot, tuple(quotes), rate, volatility, volatility_rank)
 
@@ -315,14 +318,10 @@ def strikes(underlying: str, spot: Decimal, volatility: float, years: float) -> 
 def _grid(low: int, high: int, spot: Decimal, step: Decimal, least: int) -> set[Decimal]:
     """The multiples of ``step`` from ``low`` to ``high`` times it, and at least so many on either side of the price."""
     centre = int((spot / step).to_integral_value(ROUND_HALF_EVEN))
-    places = range(max(min(low, centre - least), 1), max(high, centre + least) + 1)
-    return {step * place for place in places if step * place < MOST_STRIKE}
+    last = min(max(high, centre + least), int((MOST_STRIKE - 1) / step))  # before it is counted: a price may be absurd
+    return {step * place for place in range(max(min(low, centre - least), 1), last + 1)}
 
 
 def _on_grid(value: float) -> Decimal:
     """A price in whole ticks, the nearest."""
     return Decimal(f"{value:.2f}")
-
-
-def _letters(symbol: str) -> str:
-    return "".join(letter for letter in symbol if letter.isalnum())
