@@ -18,6 +18,8 @@ import asyncpg
 import structlog
 
 from hookfill.accounts.flag_board import open_board
+from hookfill.accounts.vault import Vault
+from hookfill.brokers.alpaca.worker import AlpacaWorker, Places
 from hookfill.brokers.mt5.reports import watch_agents
 from hookfill.desk.worker import Worker
 from hookfill.engines.flags import flags_from
@@ -26,6 +28,10 @@ from hookfill.home import Home
 from hookfill.journal.watch import watch_journals
 from hookfill.journal.worker import journal_loop
 from hookfill.market.calendar import load_exchange_sessions
+from hookfill.ops.heart import Heart
+from hookfill.ops.loop import Loop
+from hookfill.ops.notify import Notifier
+from hookfill.ops.pulse import Pulse
 from hookfill.postgres.database import resolve
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import DATABASE_ERRORS, connect, open_pool
@@ -34,8 +40,10 @@ from hookfill.starting import Listening, close_pool, prepare
 
 DESK_SECONDS = 10.0
 """For one statement of the worker's: a database host that vanished must not stop all trading until TCP gives it up."""
-JOURNAL_CONNECTIONS = 3
-"""One for each loop, and one for who watches."""
+ALPACA_CONNECTIONS = 4
+"""Opened as they are needed: one where nobody trades at Alpaca."""
+JOURNAL_CONNECTIONS = 4
+"""One for each loop, one for who watches, and one for the heartbeat."""
 FEED_CONNECTIONS = 3
 """One for prices, one for chains, one to spare."""
 WATCH_SECONDS = 30.0
@@ -75,21 +83,26 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
             concurrency=settings.desk_concurrency,
             flags=lambda: board.flags,
             split_percentage=settings.ab_split_percentage,
+            limits=settings.limits,
         )
         loops: list[Runs] = [
             worker,
             journal_loop(journals, partial(connect, database, name="journal wake")),
             exports_loop(journals, partial(connect, database, name="exports wake")),
         ]
+        loops.append(await _alpaca(stack, settings, home, database))
         if settings.market_feed is Feed.ALPACA:
             loops.append(await _feed_loop(stack, settings, database))
         _stop_when_told(loops, is_tied=is_tied)
         loading = asyncio.create_task(_load_sessions_early())
         silent_after = timedelta(minutes=settings.journal_silent_minutes)
-        watching = [
-            asyncio.create_task(_watch(pool, "agents", watch_agents)),
-            asyncio.create_task(_watch(journals, "journals", partial(watch_journals, silent_after=silent_after))),
+        pulses = [loop.pulse for loop in loops if isinstance(loop, Worker | Loop)]
+        looks = [
+            _watch(pool, agents := Pulse("agents"), watch_agents),
+            _watch(journals, quiet := Pulse("journals"), partial(watch_journals, silent_after=silent_after)),
         ]
+        heart = Heart(journals, [*pulses, agents, quiet], _notifier(settings))
+        watching = [asyncio.create_task(work) for work in (*looks, heart.run())]
         on_ready(Listening("", os.getpid()))
         try:
             await _run_all(loops)
@@ -103,6 +116,14 @@ async def _load_sessions_early() -> None:
     """Load the exchange's sessions before the first alert about a share asks for them, but not while everything starts."""
     await asyncio.sleep(SESSIONS_AFTER_SECONDS)
     await asyncio.to_thread(load_exchange_sessions)
+
+
+async def _alpaca(stack: contextlib.AsyncExitStack, settings: Settings, home: Home, database: Database) -> Runs:
+    """What trades accounts at Alpaca; without any it only looks for them."""
+    pool = await _pool(stack, database, "alpaca", ALPACA_CONNECTIONS)
+    places = Places(settings.alpaca_paper_url, settings.alpaca_live_url, trades_live=settings.trades_live)
+    vault = Vault(home.credentials_key(settings))
+    return AlpacaWorker(pool, partial(connect, database, name="alpaca"), vault, places)
 
 
 async def _feed_loop(stack: contextlib.AsyncExitStack, settings: Settings, database: Database) -> Runs:
@@ -147,17 +168,27 @@ def _stop_all(loops: list[Runs]) -> None:
         loop.stop()
 
 
-async def _watch(pool: asyncpg.Pool, what: str, look: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+async def _watch(pool: asyncpg.Pool, pulse: Pulse, look: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
     """Look again and again, also while nothing else happens."""
     while True:
         try:
             async with pool.acquire() as connection:
                 await look(connection)
         except DATABASE_ERRORS as error:
-            _LOG.warning("not_watched", what=what, error=f"{type(error).__name__}: {error}")
-        except Exception:
-            _LOG.exception("watching_failed", what=what)
+            _LOG.warning("not_watched", what=pulse.name, error=f"{type(error).__name__}: {error}")
+            pulse.failed(error)
+        except Exception as error:
+            _LOG.exception("watching_failed", what=pulse.name)
+            pulse.failed(error)
+        else:
+            pulse.succeeded()
         await asyncio.sleep(WATCH_SECONDS)
+
+
+def _notifier(settings: Settings) -> Notifier | None:
+    if settings.notify_url is None:
+        return None
+    return Notifier(settings.notify_url.get_secret_value(), allow_private=settings.notify_private)
 
 
 def _stop_when_told(loops: list[Runs], *, is_tied: bool) -> None:
