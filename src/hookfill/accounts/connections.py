@@ -29,6 +29,7 @@ class NewConnection:
         credentials: by name; they are encrypted before they are stored.
         cash: what the account starts with, in its currency; zero where the broker tells it.
         symbol_map: our symbols to the broker's; the key ``*`` is a suffix for all others.
+        is_live: at Alpaca: real money, not Alpaca's own paper trading.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class NewConnection:
     cash: Decimal
     credentials: Mapping[str, str] = field(default_factory=dict)
     symbol_map: Mapping[str, str] = field(default_factory=dict)
+    is_live: bool = False
 
 
 async def create(connection: asyncpg.Connection, user_id: UUID, vault: Vault, wanted: NewConnection) -> tuple[UUID, UUID]:
@@ -54,6 +56,7 @@ async def create(connection: asyncpg.Connection, user_id: UUID, vault: Vault, wa
             wanted.time_zone,
             wanted.cash,
             dict(wanted.symbol_map),
+            wanted.is_live,
         )
         closed, names = _closed(vault, wanted.credentials)
         await connection.execute(

@@ -1,10 +1,12 @@
 -- name: create_trading_account!
 INSERT INTO accounts (
-    account_id, user_id, name, kind, currency, time_zone, starting_cash, cash, balance, day, day_start_balance, symbol_map
+    account_id, user_id, name, kind, currency, time_zone, starting_cash, cash, balance, day, day_start_balance, symbol_map,
+    is_live
 )
 VALUES (
     :account_id::uuid, :user_id::uuid, :name::text, :kind::text, :currency::text, :time_zone::text, :cash::numeric, :cash::numeric,
-    :cash::numeric, '1970-01-01'::date, :cash::numeric, :symbol_map::jsonb
+    :cash::numeric, '1970-01-01'::date, :cash::numeric, :symbol_map::jsonb,
+    :is_live::boolean
 );
 
 -- name: create_connection!
@@ -18,7 +20,7 @@ VALUES (
 -- A user's connections, newest first (or the one of an id). What is encrypted stays where it is.
 SELECT broker_connections.broker_connection_id, broker_connections.account_id, broker_connections.kind, broker_connections.label,
        broker_connections.credential_names, accounts.name AS account_name, accounts.currency, accounts.time_zone, accounts.symbol_map,
-       accounts.broker_balance, accounts.broker_equity, accounts.reported_at, broker_connections.created_at,
+       accounts.broker_balance, accounts.broker_equity, accounts.reported_at, accounts.is_live, broker_connections.created_at,
        (SELECT count(*) FROM strategies WHERE strategies.account_id = broker_connections.account_id) AS strategies
 FROM broker_connections
 JOIN accounts USING (account_id)

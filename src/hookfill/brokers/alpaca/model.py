@@ -10,8 +10,6 @@ from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.money import MAX_QUANTITY, ZERO, decimal_from
 from hookfill.kernel.times import parse_time
 
-LIVE_CONFIRMATION = "I understand that this trades real money"
-"""What must be typed into the configuration before an account that is no paper account is traded."""
 MOST_ID = 48
 """Characters of a client order id that Alpaca takes."""
 
