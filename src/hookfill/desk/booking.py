@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from hookfill.accounts.day import roll_day
@@ -17,21 +18,25 @@ from hookfill.brokers.mt5.instruct import levels_sent
 from hookfill.brokers.mt5.model import broker_symbol, magic_of
 from hookfill.brokers.mt5.settle import Settlement, settle
 from hookfill.desk.book import Book
-from hookfill.desk.currency import in_account_currency, lots_of
+from hookfill.desk.contracts import terms_of_fill
+from hookfill.desk.currency import in_account_currency, traded_as
 from hookfill.desk.flight import Abroad, Deal, DealNote, Flight, Moves, OrderEnd, Report, Resolution
 from hookfill.desk.model import Situation, Step
+from hookfill.desk.opening import Filled, Opening, enter
 from hookfill.desk.rows import Fill, Order
 from hookfill.desk.settings import rules_of
 from hookfill.desk.trade import pay
+from hookfill.exits.evaluate import past_target
 from hookfill.exits.model import ExitReason, ExitRules
-from hookfill.exits.rules import initial_levels, rules_to_json
+from hookfill.exits.rules import rules_for
 from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import JOB, ORDER, POSITION, SIGNAL
 from hookfill.kernel.money import ZERO, plain
 from hookfill.kernel.reasons import Reason, explain
+from hookfill.market.model import OptionContract
 from hookfill.orders.model import Side
-from hookfill.positions.apply import apply_fill, open_position
+from hookfill.positions.apply import apply_fill
 from hookfill.positions.model import Position
 
 SOURCE = "broker"
@@ -107,10 +112,12 @@ def _fill_entry(
         if held.side != side.sign:
             raise HookfillError(f"the strategy holds {plain(held.quantity)} {held.symbol} on the other side")
         grown, _ = apply_fill(held, side, quantity, price, fee, at=at)
+        # An alert that buys an option names its underlying's levels: those of the first entry stay.
+        is_option = held.underlying is not None
         after = replace(
             grown,
-            stop_price=grown.stop_price if flight.alert_stop is None else flight.alert_stop,
-            target_price=grown.target_price if flight.alert_target is None else flight.alert_target,
+            stop_price=grown.stop_price if flight.alert_stop is None or is_option else flight.alert_stop,
+            target_price=grown.target_price if flight.alert_target is None or is_option else flight.alert_target,
         )
     else:
         after = _opened(account, situation, flight, settlement, at)
@@ -120,25 +127,29 @@ def _fill_entry(
 
 def _opened(account: Account, situation: Situation, flight: Flight, settlement: Settlement, at: datetime) -> Position:
     assert settlement.price is not None
-    side, price, lots = Side(flight.side), settlement.price, lots_of(flight.symbol)
-    rules = _exit_rules(situation, flight.strategy_id)
+    side, price, lots = Side(flight.side), settlement.price, traded_as(account, flight.symbol)
+    rules = rules_for(_exit_rules(situation, flight.strategy_id), lots)
     stop, target = levels_sent(flight.sent, side, price, lots)
-    levels = initial_levels(side, price, lots, rules, alert_stop=stop, alert_target=target)
-    return open_position(
+    asked = Opening(
         position_id=derived_id(flight.as_of, flight.client_order_id, "position"),
         strategy_id=flight.strategy_id,
         symbol=flight.symbol,
+        instrument=in_account_currency(lots, account.currency, price, situation.quotes) or lots,
         side=side,
-        quantity=settlement.quantity,
-        price=price,
-        multiplier=(in_account_currency(lots, account.currency, price, situation.quotes) or lots).multiplier,
-        commission=settlement.commission,
-        at=at,
-        stop_price=levels.stop,
-        target_price=levels.target,
-        initial_risk=levels.initial_risk,
-        exits=rules_to_json(rules),
+        rules=rules,
+        stop=stop,
+        target=target,
+        terms=_terms(situation, lots.option, price, at),
     )
+    return enter(None, asked, Filled(settlement.quantity, price, settlement.commission, at, price, at))
+
+
+def _terms(situation: Situation, contract: OptionContract | None, price: Decimal, at: datetime) -> dict[str, Any] | None:
+    """What the price of an option that a broker filled is made of; None: it is no option."""
+    if contract is None:
+        return None
+    spot = situation.quotes.get(contract.underlying)
+    return terms_of_fill(contract, price, at, None if spot is None else spot.price).to_json()
 
 
 def _exit_rules(situation: Situation, strategy_id: UUID) -> ExitRules:
@@ -162,6 +173,8 @@ def _fill_exit(
     after, realized, adjustment = _leave(
         held, Side(flight.side), quantity, settlement.price, settlement.commission, profit, at, flight.exit_reason
     )
+    if flight.exit_reason == ExitReason.PARTIAL_TARGET:
+        after = past_target(held, after, traded_as(account, held.symbol))
     fill = _fill(flight, after, settlement, quantity, realized, adjustment, at)
     return pay(account, fill), after, fill
 

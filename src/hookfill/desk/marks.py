@@ -7,6 +7,7 @@ from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
 from hookfill.desk.contracts import FRESH, at_bid, contract_bar, contract_price
+from hookfill.desk.currency import traded_as
 from hookfill.desk.flight import Abroad
 from hookfill.desk.model import NO_MOVES, Step
 from hookfill.desk.rows import Order
@@ -40,7 +41,7 @@ def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime)
         own = _own(book, position, price, at)
     if own is None or at <= position.marked_until:
         return BarOutcome(position, None)
-    rules, instrument = book.exit_rules(position), instrument_for(position.symbol)
+    rules, instrument = book.exit_rules(position), traded_as(book.account, position.symbol)
     if isinstance(own, Candle):
         return on_bar(position, own, rules, instrument)
     return on_price(position, own.price, own.at, rules, instrument)

@@ -22,7 +22,7 @@ from hookfill.kernel.errors import LedgerError
 from hookfill.kernel.money import ZERO, floor_to_step
 from hookfill.market.model import Candle, Instrument
 from hookfill.orders.ticks import to_tick
-from hookfill.positions.model import Position
+from hookfill.positions.model import Position, Target
 
 HUNDRED = Decimal(100)
 _HOUR_US = 3_600_000_000
@@ -110,8 +110,7 @@ def _partial_due(position: Position, seen: _Seen, instrument: Instrument) -> tup
         is_beyond = last is not None and position.side * (target.price - last) >= ZERO  # all is left at the target before it
         if is_beyond or not _is_reached(target.price, seen, position.side):
             break
-        takes_rest = target.percent == target.of
-        quantity = left if takes_rest else floor_to_step(left * target.percent / target.of, instrument.lot_step)
+        quantity = _share(target, left, instrument)
         if quantity <= ZERO:
             continue
         left -= quantity
@@ -121,6 +120,19 @@ def _partial_due(position: Position, seen: _Seen, instrument: Instrument) -> tup
         if left == ZERO:
             break
     return tuple(due)
+
+
+def _share(target: Target, left: Decimal, instrument: Instrument) -> Decimal:
+    """How much of ``left`` a partial target takes, in whole lot steps; 0: too little to trade."""
+    return left if target.percent == target.of else floor_to_step(left * target.percent / target.of, instrument.lot_step)
+
+
+def past_target(before: Position, after: Position, instrument: Instrument) -> Position:
+    """``after`` a broker has filled the partial target that came first for the position ``before``: without that target."""
+    for target in before.targets:
+        if _share(target, abs(before.quantity), instrument) > ZERO:
+            return without(after, target.number)
+    return after
 
 
 def _is_reached(target: Decimal, seen: _Seen, side: int) -> bool:
