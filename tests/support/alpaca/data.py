@@ -1,7 +1,8 @@
 """The fake's market data: bars, latest quotes and option chains, with every trouble that the real one may give.
 
 Paths and fields are those of Alpaca's Market Data API: ``/v2/stocks/bars``, ``/v2/stocks/quotes/latest``,
-``/v1beta3/crypto/us/bars``, ``/v1beta3/crypto/us/latest/quotes``, ``/v1beta1/options/snapshots/{underlying}``.
+``/v1beta3/crypto/us/bars``, ``/v1beta3/crypto/us/latest/quotes``, ``/v1beta1/options/snapshots/{underlying}``; and of its Trading
+API: ``/v2/options/contracts``.
 """
 
 import asyncio
@@ -49,6 +50,7 @@ class FakeData:
     Attributes:
         bars: by Alpaca's symbol and timeframe (``("SPY", "1Min")``): raw bars, ascending.
         quotes: by symbol: raw quotes.
+        interest: open interest by contract, as text.
         chains: by underlying, then by contract: raw snapshots.
         troubles: what happens to the next requests, in order; ``None`` lets one pass.
         page_size: how many bars or contracts a page holds at most.
@@ -60,11 +62,12 @@ class FakeData:
     bars: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     quotes: dict[str, Any] = field(default_factory=dict)
     chains: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interest: dict[str, str] = field(default_factory=dict)
     troubles: deque[Trouble | Refusal | None] = field(default_factory=deque)
     page_size: int = 1_000
     is_circular: bool = False
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    prefixes: tuple[str, ...] = ("/v2/stocks/", "/v1beta3/crypto/", "/v1beta1/options/")
+    prefixes: tuple[str, ...] = ("/v2/stocks/", "/v2/options/contracts", "/v1beta3/crypto/", "/v1beta1/options/")
 
     def __post_init__(self) -> None:
         self.came = threading.Event()
@@ -133,6 +136,8 @@ class FakeData:
             return self._bars_told(wanted)
         if path.startswith("/v1beta1/options/snapshots/"):
             return self._chain_told(path.rpartition("/")[2], wanted)
+        if path == "/v2/options/contracts":
+            return self._contracts_told(wanted)
         names = wanted["symbols"].split(",")
         strange = self._strange(names)
         if strange is not None:
@@ -173,6 +178,18 @@ class FakeData:
                 entries.append((symbol, snapshot))
         page, token = self._page(entries, wanted)
         return 200, {"snapshots": dict(page), "next_page_token": token}
+
+    def _contracts_told(self, wanted: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        known = [
+            symbol for underlying in wanted["underlying_symbols"].split(",") for symbol in sorted(self.chains.get(underlying, ()))
+        ]
+        page, token = self._page(known, wanted)
+        contracts = [
+            {"id": f"id of {symbol}", "symbol": symbol, "status": "active", "tradable": True, "type": "call", "size": "100"}
+            | ({"open_interest": self.interest[symbol], "open_interest_date": "2026-03-03"} if symbol in self.interest else {})
+            for symbol in page
+        ]
+        return 200, {"option_contracts": contracts, "next_page_token": token}
 
     def _page(self, entries: list[Any], wanted: dict[str, str]) -> tuple[list[Any], str | None]:
         place = int(wanted.get("page_token", "page 0").removeprefix("page "))

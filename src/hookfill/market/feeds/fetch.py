@@ -15,6 +15,7 @@ from hookfill.market.feeds.troubles import Troubles
 from hookfill.market.feeds.watching import read_watched
 from hookfill.market.model import Candle, Quote
 from hookfill.market.store import become_candle_writer, move_prices, store_candles
+from hookfill.ops.pulse import Pulse
 
 WATCH_SECONDS = 5.0
 """How often it is read anew what matters."""
@@ -35,14 +36,18 @@ Moments = dict[str, datetime]
 class Fetcher:
     """One installation's fetching. Prices and chains may be fetched at the same time, each of them one after the other."""
 
-    def __init__(self, pool: asyncpg.Pool, feed: MarketFeed, quote_seconds: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, feed: MarketFeed, quote_seconds: float, now: Callable[[], datetime], pulse: Pulse
+    ) -> None:
         """Nothing is known yet.
 
         Args:
             quote_seconds: how often newest prices are asked for; 0: never.
             now: the clock, UTC.
+            pulse: told what fails, and how much is fetched.
         """
         self.troubles = Troubles()
+        self._pulse = pulse
         self._pool = pool
         self._feed = feed
         self._quote_seconds = quote_seconds
@@ -113,6 +118,7 @@ class Fetcher:
             key = (bar.symbol, bar.timeframe)
             self._newest[key] = max(self._newest.get(key, bar.opened_at), bar.opened_at)
         self._asked_at |= {(symbol, ask.timeframe): now for symbol in ask.symbols}
+        self._pulse.counters["bars"] += len(told.candles)
         return self.troubles.succeeded(BARS)
 
     async def _store(self, candles: Sequence[Candle], now: datetime) -> None:
@@ -133,6 +139,7 @@ class Fetcher:
             self._failed(QUOTES, error, self._accounts())
             return
         self._quotes_at = now
+        self._pulse.counters["quotes"] += len(quotes)
         self.troubles.succeeded(QUOTES)
         async with self._pool.acquire() as connection, connection.transaction():
             await become_candle_writer(connection)
@@ -178,6 +185,7 @@ class Fetcher:
         quotes = tuple(replace(quote, open_interest=counted.get(quote.contract.symbol)) for quote in chain.quotes)
         async with self._pool.acquire() as connection:
             await keep_chain(connection, replace(chain, quotes=quotes))
+        self._pulse.counters["chains"] += 1
 
     async def _open_interest(self, subject: str, one: Watched, bounds: ChainBounds, now: datetime) -> None:
         try:
@@ -194,7 +202,8 @@ class Fetcher:
 
     def _failed(self, subject: str, error: FeedError, accounts: Collection[UUID]) -> None:
         text = f"The market feed fails at {subject}: {error}"
-        self.troubles.failed(subject, text, accounts, self._now(), is_certain=isinstance(error, FeedRefused))
+        self._pulse.failed(text)
+        self.troubles.failed(subject, text, accounts, self._now(), is_certain=isinstance(error, FeedRefused), is_error=True)
 
     def _forget(self, symbols: Collection[str], now: datetime) -> None:
         self._unknown |= dict.fromkeys(symbols, now + timedelta(hours=UNKNOWN_HOURS))

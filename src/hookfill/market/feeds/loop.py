@@ -14,6 +14,7 @@ from hookfill.market.calendar import load_exchange_sessions
 from hookfill.market.feeds.fetch import Fetcher
 from hookfill.market.feeds.port import MarketFeed
 from hookfill.market.feeds.watching import SQL
+from hookfill.ops.pulse import Pulse
 from hookfill.postgres.pool import DATABASE_ERRORS
 
 LEADER_LOCK = int.from_bytes(b"hookfeed")
@@ -46,7 +47,8 @@ class FeedLoop:
         self._connect = connect
         self._close = close
         self._stopped = asyncio.Event()
-        self._new_fetcher = partial(Fetcher, pool, feed, quote_seconds, now)
+        self.pulse = Pulse("feed")
+        self._new_fetcher = partial(Fetcher, pool, feed, quote_seconds, now, self.pulse)
 
     def stop(self) -> None:
         """End ``run``, and whatever it waits for."""
@@ -66,26 +68,34 @@ class FeedLoop:
                         await connection.close(timeout=WAITING_SECONDS)
             except DATABASE_ERRORS as error:
                 _LOG.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
+                self.pulse.failed(error)
             await self._pause(WAITING_SECONDS)
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         """Fetch while the lock is ours, which it is while its connection lives."""
         while not await connection.fetchval(SQL.try_to_lead.sql, LEADER_LOCK):
+            self.pulse.succeeded()  # somebody else fetches
             await self._pause(WAITING_SECONDS)
             if self._stopped.is_set():
                 return
         fetcher = self._new_fetcher()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(fetcher.prices, PRICES_SECONDS, connection))
-            group.create_task(self._repeat(fetcher.chains, CHAINS_SECONDS, connection))
+            group.create_task(self._repeat(fetcher, fetcher.prices, PRICES_SECONDS, connection))
+            group.create_task(self._repeat(fetcher, fetcher.chains, CHAINS_SECONDS, connection))
 
-    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float, leading: asyncpg.Connection) -> None:
+    async def _repeat(
+        self, fetcher: Fetcher, work: Callable[[], Awaitable[None]], seconds: float, leading: asyncpg.Connection
+    ) -> None:
         while not self._stopped.is_set() and not leading.is_closed():
             try:
                 await work()
+                if not fetcher.troubles.has_errors:
+                    self.pulse.succeeded()
             except DATABASE_ERRORS as error:
+                self.pulse.failed(error)
                 _LOG.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
-            except Exception:
+            except Exception as error:
+                self.pulse.failed(error)
                 _LOG.exception("fetching_failed")
             await self._pause(seconds)
 

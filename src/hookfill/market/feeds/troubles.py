@@ -25,6 +25,7 @@ class Trouble:
     Attributes:
         failures: in a row.
         is_certain: trying again changes nothing, so nobody waits for more failures.
+        is_error: the feed itself fails, rather than having nothing to tell.
         next_at: when it may be tried again (UTC).
     """
 
@@ -32,6 +33,7 @@ class Trouble:
     accounts: frozenset[UUID]
     failures: int
     is_certain: bool
+    is_error: bool
     next_at: datetime
 
     @property
@@ -52,12 +54,26 @@ class Troubles:
         trouble = self._now.get(subject)
         return trouble is None or now >= trouble.next_at
 
-    def failed(self, subject: str, text: str, accounts: Collection[UUID], now: datetime, *, is_certain: bool = False) -> None:
+    @property
+    def has_errors(self) -> bool:
+        """Whether the feed itself fails at anything."""
+        return any(trouble.is_error for trouble in self._now.values())
+
+    def failed(
+        self,
+        subject: str,
+        text: str,
+        accounts: Collection[UUID],
+        now: datetime,
+        *,
+        is_certain: bool = False,
+        is_error: bool = False,
+    ) -> None:
         """Count a failure."""
         before = self._now.get(subject)
         failures = 1 if before is None else before.failures + 1
         pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-        self._now[subject] = Trouble(text, frozenset(accounts), failures, is_certain, now + pause)
+        self._now[subject] = Trouble(text, frozenset(accounts), failures, is_certain, is_error, now + pause)
         _LOG.warning("feed_failed", subject=subject, failures=failures, error=text)
 
     def succeeded(self, subject: str) -> None:
