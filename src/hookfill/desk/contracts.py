@@ -19,7 +19,7 @@ from hookfill.kernel.money import ZERO, as_price, plain, round_to_tick
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, OptionContract, Quote
 from hookfill.market.option_chain import HALF_SPREAD, MODEL, TICK, OptionChain, OptionQuote, option_candle
-from hookfill.market.option_prices import DEFAULT_RATE, implied_volatility, realised_volatility, years_between
+from hookfill.market.option_prices import DEFAULT_RATE, implied_volatility, realised_volatility, volatility_rank, years_between
 from hookfill.orders.model import Side
 from hookfill.orders.strike_rules import Trade
 from hookfill.signals.model import Alert
@@ -91,14 +91,24 @@ def volatility_of(series: Sequence[Sequence[Candle]], at: datetime) -> float | N
     Args:
         series: its bars per timeframe, the longest first, as ``FRAMES`` names them.
     """
+    return _told_by(series, at)[0]
+
+
+def volatility_rank_of(series: Sequence[Sequence[Candle]], at: datetime) -> float | None:
+    """Where that volatility stands in the history of the bars that tell it, 0 to 1; None where they are too few for one."""
+    return volatility_rank(_told_by(series, at)[1])
+
+
+def _told_by(series: Sequence[Sequence[Candle]], at: datetime) -> tuple[float | None, Sequence[Candle]]:
+    """The volatility, and the bars of its timeframe that had closed."""
     for frame, bars in zip(FRAMES, series, strict=True):
         closed = bars[: bisect_right(bars, at, key=lambda bar: bar.closes_at)]
         if not closed or closed[-1].closes_at < at - _MOST_BAR_AGE:
             continue
         found = realised_volatility(closed[-(MOST_DAILY_BARS if frame == "D1" else VOLATILITY_BARS) :])
         if found is not None:
-            return found
-    return None
+            return found, closed
+    return None, ()
 
 
 def terms_from(stored: Mapping[str, Any]) -> Terms:

@@ -26,6 +26,7 @@ from hookfill.desk.contracts import (
     quoted,
     terms_of,
     volatility_of,
+    volatility_rank_of,
 )
 from hookfill.desk.settings import TradingRules
 from hookfill.exits.rules import rules_for
@@ -233,7 +234,8 @@ def _model(case: Case, spot: Quote, volatility: float | None, right: Right, name
         )
         raise Refused("rejected", Reason.OPTION_CHAIN_MISSING, detail)
     if named is None:
-        return model_chain(spot.symbol, spot.price, volatility, spot.at, rights=(right,))
+        rank = volatility_rank_of(case.situation.options.bars.get(spot.symbol, ()), case.now)
+        return model_chain(spot.symbol, spot.price, volatility, spot.at, rights=(right,), volatility_rank=rank)
     quote = model_quote(named, spot.price, volatility, spot.at)
     return OptionChain(spot.symbol, spot.at, quote.source, spot.price, (quote,), volatility=volatility)
 
