@@ -11,12 +11,18 @@ from hookfill.accounts.store import DEFAULT_CASH
 from hookfill.accounts.strategies import InUse
 from hookfill.api.answers import NOT_FOUND, PROBLEMS, Json
 from hookfill.api.auth import Own, Trader, User
+from hookfill.api.models import Problem
 from hookfill.api.models_accounts import ConnectionAnswer, ConnectionChange, NewConnectionAnswer, NewConnectionRequest
 from hookfill.api.paging import Limit, Offset
 from hookfill.api.strategies import CONFLICT, CONNECTION_MISSING
 from hookfill.api.strict_body import StrictRoute
 
 router = APIRouter(prefix="/api/v1/broker-connections", tags=["accounts"], responses=PROBLEMS, route_class=StrictRoute)
+NOT_LIVE: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Real money can't be traded here."}}
+LIVE_REFUSED = (
+    "This installation is not set up to trade real money: set APP_MODE=LIVE and ALPACA_LIVE_CONFIRMATION to the sentence that the "
+    "settings' reference names, and start the server again; or leave paper out."
+)
 ConnectionId = Annotated[UUID, Path(description="The connection's id.", examples=["019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"])]
 
 
@@ -26,9 +32,16 @@ async def broker_connections(connection: Own, user_id: User, limit: Limit = 50, 
     return Json(await store.list_connections(connection, user_id, limit=limit, offset=offset))
 
 
-@router.post("", status_code=201, summary="Make a broker connection", response_model=NewConnectionAnswer)
+@router.post("", status_code=201, summary="Make a broker connection", response_model=NewConnectionAnswer, responses=NOT_LIVE)
 async def new_broker_connection(request: Request, connection: Own, user_id: Trader, asked: NewConnectionRequest) -> Json:
-    """A connection with a trading account of its own. An mt5 one waits for an agent: `POST /api/v1/agents/pair`."""
+    """A connection with a trading account of its own.
+
+    An mt5 one waits for an agent: `POST /api/v1/agents/pair`. One to Alpaca needs the credentials `key` and `secret`; the server
+    trades it by itself, and sends entries once its positions there were compared with the books.
+    """
+    is_live = asked.kind == "alpaca" and not asked.paper
+    if is_live and not request.app.state.trades_live:
+        raise HTTPException(409, LIVE_REFUSED)
     default = DEFAULT_CASH if asked.kind == "paper" else Decimal(0)
     wanted = store.NewConnection(
         kind=asked.kind,
@@ -38,6 +51,7 @@ async def new_broker_connection(request: Request, connection: Own, user_id: Trad
         cash=asked.starting_cash if asked.starting_cash is not None else default,
         credentials=asked.credentials or {},
         symbol_map=asked.symbol_map or {},
+        is_live=is_live,
     )
     broker_connection_id, account_id = await store.create(connection, user_id, request.app.state.vault, wanted)
     return Json({"broker_connection_id": broker_connection_id, "account_id": account_id}, 201)
