@@ -1,6 +1,6 @@
 """The experiment and its shadow book as the fold makes them, with engines that think what a test says."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hookfill.accounts.model import Account
 from hookfill.desk import fold as folding
 from hookfill.desk import trial
 from hookfill.desk.book import Book
@@ -20,7 +21,7 @@ from hookfill.desk.shadow import ShadowBook
 from hookfill.desk.trial import Experiment, ShadowPosition, Trial
 from hookfill.engines.model import Decision, Filters, MarketView
 from hookfill.kernel.reasons import Reason
-from hookfill.market.model import Candle, Quote
+from hookfill.market.model import Candle
 from hookfill.signals.model import Signal
 from support.desk import WIDE, bar, flat, only, signal, situation, strategy
 
@@ -93,7 +94,7 @@ def test_the_shadow_leaves_by_the_same_exits_on_the_same_bars() -> None:
     assert (mine.status, mine.exit_reason) == ("closed", "take_profit")
     assert replace(theirs.position, position_id=mine.position_id) == mine
     assert theirs.side == "long"
-    assert [(one.order.purpose, one.order.exit_reason) for one in outcome.shadow.trades] == [
+    assert [(one.purpose, one.exit_reason) for one in outcome.shadow.trades] == [
         ("entry", None),
         ("exit", "take_profit"),
     ]
@@ -237,7 +238,7 @@ def story(steps: list[int], asked: list[tuple[int, str, str, str]], policy: dict
 class NoShadow(ShadowBook):
     """Notes what both engines think and does nothing about it."""
 
-    def mark(self, price: Candle | Quote) -> None:
+    def _each(self, account: Account, doing: str, act: Callable[[Book, Situation], object]) -> None:
         pass
 
     def follow(self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, step: Step) -> Step:
@@ -277,9 +278,9 @@ def test_only_the_owner_of_a_signal_enters_with_it(steps: list[int], asked: list
             assert decision.approved
             assert decision.engine == {"A": "rules", "B": "council"}[pair.assignment.variant]
     for trade in outcome.shadow.trades:
-        if trade.order.purpose == "entry":
-            assert trade.order.signal_id is not None
-            assert pairs[trade.order.signal_id].assignment.variant != trade.variant
+        if trade.purpose == "entry":
+            assert trade.signal_id is not None
+            assert pairs[trade.signal_id].assignment.variant != trade.variant
 
 
 @given(moves, alerts, policies)

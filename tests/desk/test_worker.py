@@ -8,7 +8,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from hookfill.desk import fold as folding
+from hookfill.desk import passing
 from hookfill.desk import gather as gathering
 from hookfill.desk import worker as working
 from hookfill.desk.gather import SQL
@@ -261,7 +261,7 @@ async def test_prices_that_can_t_be_folded_are_no_signal_s_fault(desk, monkeypat
         raise ZeroDivisionError("a defect")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folding, "mark", broken)
+        patch.setattr(passing, "mark", broken)
         for _ in range(5):
             await desk.work()
     row = only(await desk.rows("SELECT status, attempts FROM signals WHERE signal_id = $1", signals[0]))

@@ -172,9 +172,11 @@ class Book:
         self.first_due = due[0][0] if due else None
         return [position for due_at, _, position in due if due_at <= until]
 
-    def as_if(self, strategy_id: UUID, positions: Iterable[Position]) -> "Book":
-        """The same book, but that a strategy holds other positions than its own; to be read only."""
+    def as_if(self, strategy_id: UUID, positions: Iterable[Position], resting: Iterable[RestingOrder] = ()) -> "Book":
+        """The same book, but that a strategy holds other positions and entries that rest than its own; to be read only."""
         other = copy(self)
+        waiting = [order for order in self.resting.values() if order.strategy_id != strategy_id]
+        other.resting = {order.order_id: order for order in (*waiting, *resting)}
         others = [position for key, position in self.open.items() if key[0] != strategy_id]
         other.open = {(position.strategy_id, position.symbol): position for position in (*others, *positions)}
         other._by_symbol = _by_symbol(other.open)  # noqa: SLF001 - it is a book like this one

@@ -5,6 +5,7 @@ none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,55 +14,67 @@ import orjson
 import structlog
 
 from hookfill.accounts.model import Strategy
+from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.shadow_state import from_json, to_json
-from hookfill.desk.trial import VARIANTS, Experiment, Shadow, ShadowPosition, ShadowRows, ShadowTrade, SideOutcome
+from hookfill.desk.trial import VARIANTS, Experiment, Shadow, ShadowOrder, ShadowPosition, ShadowRows, ShadowTrade, SideOutcome
 from hookfill.engines.model import Decision
 from hookfill.engines.registry import AB
 from hookfill.engines.router import Variant
+from hookfill.kernel.reasons import Reason
 from hookfill.positions.model import Position
 from hookfill.postgres.sql import load
 
 SQL = load(__package__, "shadow.sql")
 _LOG = structlog.get_logger("hookfill.desk")
 
-Positions = Mapping[Variant, tuple[Position, ...]]
-"""Open positions of each side of the shadow book."""
-NONE_HELD: Positions = {}
+NOTHING = Shadow()
+"""Of an account that is not known to have a shadow book."""
 
 
-async def open_shadows(connection: asyncpg.Connection, account_id: UUID) -> Positions:
-    """The open positions of an account's shadow book."""
-    rows = await connection.fetch(SQL.open_shadow_positions.sql, account_id)
-    held: dict[Variant, tuple[Position, ...]] = {}
+async def open_shadow(connection: asyncpg.Connection, account_id: UUID) -> Shadow:
+    """What an account's shadow book holds, and what rests in it."""
+    rows = await connection.fetch(SQL.open_shadow.sql, account_id)
+    positions: dict[Variant, tuple[Position, ...]] = {}
+    orders: dict[Variant, tuple[RestingOrder, ...]] = {}
     for variant in VARIANTS:
-        held[variant] = tuple(from_json(Position, row["state"]) for row in rows if row["variant"] == variant)
-    return held
+        own = [row for row in rows if row["variant"] == variant]
+        positions[variant] = tuple(from_json(Position, row["state"]) for row in own if row["kind"] == "position")
+        orders[variant] = tuple(_order(row) for row in own if row["kind"] == "order")
+    return Shadow(positions, orders)
 
 
-async def gather_shadow(
+def _order(row: Mapping[str, Any]) -> RestingOrder:
+    """An entry that rests; it does no longer where its strategy is gone or was switched off."""
+    order = from_json(RestingOrder, row["state"])
+    if row["is_enabled"]:
+        return order
+    return replace(order, unwanted=Reason.STRATEGY_MISSING if row["is_enabled"] is None else Reason.STRATEGY_DISABLED)
+
+
+async def with_owners(
     connection: asyncpg.Connection,
     account_id: UUID,
-    shadows: Positions,
+    shadow: Shadow,
     strategies: Mapping[UUID, Strategy],
     positions: Sequence[Position],
 ) -> Shadow | None:
     """What folding needs of the shadow book; None where nothing is to be done in one.
 
     Args:
-        shadows: its open positions as they were read with the account's own; none where the account was thought to have none.
+        shadow: as it was read with the account's own positions; empty where the account was thought to have none.
         strategies: of the signals to be decided.
         positions: the account's own open ones.
     """
     tried = {strategy.strategy_id for strategy in strategies.values() if strategy.engine == AB}
     if not tried:
-        return Shadow(shadows) if any(shadows.values()) else None
-    if not shadows:  # its first may have been stored between the look for it and the account's lock
-        shadows = await open_shadows(connection, account_id)
+        return shadow or None
+    if not shadow:  # its first may have been stored between the look for it and the account's lock
+        shadow = await open_shadow(connection, account_id)
     own = [position.position_id for position in positions if position.strategy_id in tried]
     owners: dict[UUID, frozenset[Variant]] = {}
     for row in await connection.fetch(SQL.owners_of_positions.sql, account_id, own) if own else ():
         owners[row["position_id"]] = owners.get(row["position_id"], frozenset()) | {row["variant"]}
-    return Shadow(shadows, owners)
+    return replace(shadow, owners=owners)
 
 
 async def keep_shadow(connection: asyncpg.Connection, account_id: UUID, rows: ShadowRows) -> None:
@@ -77,6 +90,8 @@ async def keep_shadow(connection: asyncpg.Connection, account_id: UUID, rows: Sh
         async with connection.transaction():
             if rows.positions:
                 await connection.execute(SQL.save_shadow_positions.sql, account_id, *_position_columns(rows.positions))
+            if rows.orders:
+                await connection.execute(SQL.save_shadow_orders.sql, *_order_columns(rows.orders), account_id)
             if rows.experiments or rows.trades:
                 await connection.execute(
                     SQL.save_experiments.sql, account_id, *_trade_columns(rows.trades), *_experiment_columns(rows.experiments)
@@ -102,14 +117,23 @@ def _position_columns(shadows: Sequence[ShadowPosition]) -> list[list[Any]]:
     ]
 
 
-def _trade_columns(trades: Sequence[ShadowTrade]) -> list[list[Any]]:
-    orders, fills = [trade.order for trade in trades], [trade.fill for trade in trades]
+def _order_columns(orders: Sequence[ShadowOrder]) -> list[list[Any]]:
+    resting = [one.order for one in orders]
     return [
-        [trade.variant for trade in trades],
+        [one.variant for one in orders],
+        *_columns(resting, "order_id is_open signal_id strategy_id symbol seen_until expires_at"),
+        [orjson.dumps(to_json(order)).decode() for order in resting],
+    ]
+
+
+def _trade_columns(trades: Sequence[ShadowTrade]) -> list[list[Any]]:
+    fills = [trade.fill for trade in trades]
+    return [
+        *_columns(trades, "variant"),
         *_columns(fills, "fill_id position_id"),
-        *_columns(orders, "signal_id strategy_id"),
+        *_columns(trades, "signal_id strategy_id"),
         *_columns(fills, "symbol side"),
-        *_columns(orders, "purpose exit_reason"),
+        *_columns(trades, "purpose exit_reason"),
         *_columns(fills, "quantity price multiplier commission realized_pnl bar_low bar_high price_source filled_at"),
     ]
 

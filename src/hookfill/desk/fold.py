@@ -16,12 +16,11 @@ from hookfill.brokers.mt5.model import EXIT_LIFE
 from hookfill.desk.book import Book
 from hookfill.desk.booking import book_news
 from hookfill.desk.decide import decide_signal
-from hookfill.desk.marks import mark
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
-from hookfill.desk.resting import end_waiting, meet_price
+from hookfill.desk.passing import make_way, reach, see, true_at
+from hookfill.desk.resting import end_waiting
 from hookfill.desk.settings import TradingRules, rules_of
 from hookfill.desk.shadow import ShadowBook
-from hookfill.desk.timers import end_options, pass_time
 from hookfill.desk.trial import Trial, begin
 from hookfill.engines.registry import AB
 from hookfill.kernel.lifecycle import SIGNAL
@@ -58,8 +57,9 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
         book.apply(Step(book.account, verdict=_discard(unusable)))
     for signal in situation.signals:
         place = _fold_prices(book, shadow, situation, prices, place, signal.as_of)
-        _advance(book, end_options(book, situation, signal.as_of))
-        end_waiting(book, signal.as_of)
+        _advance(book, make_way(book, situation, signal.as_of))
+        if shadow is not None:
+            shadow.make_way(book.account, signal.as_of)
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
             _keep_waiting(book, situation, signal)
             continue
@@ -67,6 +67,8 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
         _advance(book, signal.as_of)
     _fold_prices(book, shadow, situation, prices, place, situation.horizon)
     end_waiting(book, situation.horizon)
+    if shadow is not None:
+        shadow.end_waiting(book.account, situation.horizon)
     outcome = book.outcome() if shadow is None else replace(book.outcome(), shadow=shadow.rows())
     _check(situation, outcome)
     return outcome
@@ -85,12 +87,8 @@ def _prices(situation: Situation) -> list[Candle | Quote]:
     have. One beyond the horizon is never reached: it would make the bar around the horizon count by its close only.
     """
     bars: Sequence[Candle | Quote] = situation.bars
-    quotes: list[Candle | Quote] = sorted(situation.quotes.values(), key=_true_at)
-    return list(merge(bars, quotes, key=_true_at))
-
-
-def _true_at(price: Candle | Quote) -> datetime:
-    return price.closes_at if isinstance(price, Candle) else price.at
+    quotes: list[Candle | Quote] = sorted(situation.quotes.values(), key=true_at)
+    return list(merge(bars, quotes, key=true_at))
 
 
 def _fold_prices(
@@ -101,22 +99,14 @@ def _fold_prices(
     Returns:
         The place of the first price that is later.
     """
-    while place < len(prices) and _true_at(prices[place]) <= until:
-        price = prices[place]
-        at = _true_at(price)
-        _advance(book, pass_time(book, situation, at))
-        _advance(book, end_options(book, situation, at, price.symbol))
-        book.see(price)
-        step = mark(book, price, situation.abroad)
-        if step is not None:
-            book.apply(step)
-            _advance(book, at)
-        if meet_price(book, price):
-            _advance(book, at)
+    while place < len(prices) and true_at(prices[place]) <= until:
+        _advance(book, see(book, situation, prices[place]))
         if shadow is not None:
-            shadow.mark(price)
+            shadow.see(book.account, prices[place])
         place += 1
-    _advance(book, pass_time(book, situation, until))
+    _advance(book, reach(book, situation, until))
+    if shadow is not None:
+        shadow.reach(book.account, until)
     return place
 
 

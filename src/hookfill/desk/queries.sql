@@ -13,9 +13,8 @@ WHERE positions.status <> 'closed' AND least(quotes.quoted_at, :horizon::timesta
 -- The account's lock, held until commit (a dead worker's is gone with its connection), and what its user has set.
 SELECT accounts.*, clock_timestamp() AS database_now, daily_loss_limit_pct, max_spread, default_lot_size, stop_loss_pips,
        take_profit_pips,
-       EXISTS (
-           SELECT FROM shadow_positions WHERE shadow_positions.account_id = accounts.account_id AND status <> 'closed'
-       ) AS has_shadow
+       EXISTS (SELECT FROM shadow_positions AS held WHERE held.account_id = accounts.account_id AND held.status <> 'closed')
+       OR EXISTS (SELECT FROM shadow_orders AS resting WHERE resting.account_id = accounts.account_id) AS has_shadow
 FROM accounts LEFT JOIN user_settings USING (user_id)
 WHERE account_id = :account_id::uuid
 FOR UPDATE OF accounts SKIP LOCKED;

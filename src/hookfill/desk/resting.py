@@ -55,7 +55,7 @@ def check_can_wait(case: Case) -> None:
     if not case.alert.waits:
         return
     kind = case.alert.order_type
-    if case.account.kind != "paper" or _is_shadow(case):
+    if case.account.kind != "paper":
         raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order rests at paper accounts only")
     if case.alert.option is not None:
         raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order for an option")
@@ -66,7 +66,7 @@ def check_can_wait(case: Case) -> None:
 
 def is_bounded(case: Case) -> bool:
     """Whether the account's entries take no more than a share of each bar's volume."""
-    return case.book.paper.volume_cap_pct is not None and not _is_shadow(case)
+    return case.book.paper.volume_cap_pct is not None
 
 
 def wait_for_price(case: Case, leg: Leg, number: int) -> None:
@@ -106,9 +106,7 @@ def check_crowding(case: Case, leg: Leg) -> None:
 
 
 def waiting_of(case: Case) -> list[RestingOrder]:
-    """The entries of the case's strategy that rest in its symbol; the shadow book has none."""
-    if _is_shadow(case):
-        return []
+    """The entries of the case's strategy that rest in its symbol."""
     own = (case.strategy.strategy_id, case.alert.symbol)
     return [order for order in case.waiting() if (order.strategy_id, order.symbol) == own]
 
@@ -171,10 +169,6 @@ def end_waiting(book: Book, at: datetime | None = None) -> None:
             found.append(ended)
     if found:
         book.apply(Step(book.account, rested=tuple(found)))
-
-
-def _is_shadow(case: Case) -> bool:
-    return case.trial is not None and case.trial.is_shadow
 
 
 def _on_grid(case: Case, side: Side) -> Decimal:

@@ -1,9 +1,9 @@
 """The shadow book: what the engine that was not chosen would have done, at the same prices and by the same rules (pure).
 
 Each variant has a book of its own, which is an account's ``Book`` like any other: signals are decided in it by ``decide_signal``,
-and prices mark it by ``mark``, so that whatever those learn holds here, too. What it makes never reaches the account: of a step in
-the shadow book only the positions and orders are kept, cash and limits remain the account's own, and whatever fails here is told
-and changes nothing.
+and prices and time change it by ``desk.passing``, so that whatever those learn holds here, too. What it makes never reaches the
+account: of a step in the shadow book only the positions and orders are kept, cash and limits remain the account's own, and whatever
+fails here is told and changes nothing.
 
 - Gates and risk checks look at the account as it is, but that the strategy holds what its shadow holds. Where the account itself
   could not have entered (a check, no size), neither side does.
@@ -11,20 +11,23 @@ and changes nothing.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
+from hookfill.accounts.model import Account
 from hookfill.desk.book import Book
 from hookfill.desk.decide import decide_signal
-from hookfill.desk.marks import mark
-from hookfill.desk.model import Situation, Step
-from hookfill.desk.rows import Order
+from hookfill.desk.model import Outcome, Situation, Step
+from hookfill.desk.passing import make_way, reach, see
+from hookfill.desk.resting import end_waiting
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trial import (
     VARIANTS,
     Experiment,
     Shadow,
+    ShadowOrder,
     ShadowPosition,
     ShadowRows,
     ShadowTrade,
@@ -37,7 +40,6 @@ from hookfill.engines.router import Variant
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Candle, Quote
-from hookfill.orders.model import Side
 from hookfill.positions.model import Position
 from hookfill.signals.model import Signal
 
@@ -52,27 +54,44 @@ class ShadowBook:
     def __init__(self, situation: Situation) -> None:
         """Start from what was gathered."""
         known = situation.shadow or Shadow()
+        alone = replace(situation, signals=(), entry_times={}, abroad=None)
         self._situation = situation
-        self._books = {
-            variant: Book(replace(situation, positions=known.positions.get(variant, ()), signals=(), entry_times={}, abroad=None))
+        self._situations = {
+            variant: replace(alone, positions=known.positions.get(variant, ()), resting=known.orders.get(variant, ()))
             for variant in VARIANTS
         }
+        self._books = {variant: Book(self._situations[variant]) for variant in VARIANTS}
         self._owners = dict(known.owners)
         self._opened_by: dict[tuple[Variant, UUID], UUID | None] = {}
         self._experiments: list[Experiment] = []
         self._failures: list[str] = []
 
-    def mark(self, price: Candle | Quote) -> None:
-        """Mark all shadows by a closed bar or a bare price, and take the exits that are due."""
+    def see(self, account: Account, price: Candle | Quote) -> None:
+        """A price comes; what is called an account here is the account's own, as it stands, by whose limits the shadow goes."""
+        self._each(account, f"see {price.symbol}", lambda book, situation: see(book, situation, price))
+
+    def reach(self, account: Account, until: datetime) -> None:
+        """No more prices come up to a moment."""
+        self._each(account, "reach", lambda book, situation: reach(book, situation, until))
+
+    def make_way(self, account: Account, at: datetime) -> None:
+        """A signal comes."""
+        self._each(account, "make way", lambda book, situation: make_way(book, situation, at))
+
+    def end_waiting(self, account: Account, until: datetime) -> None:
+        """All signals and prices up to a moment have come."""
+        self._each(account, "end waiting", lambda book, _: end_waiting(book, until))
+
+    def _each(self, account: Account, doing: str, act: Callable[[Book, Situation], object]) -> None:
         for variant in VARIANTS:
             book = self._books[variant]
+            if not book.open and not book.resting:
+                continue
+            book.account = account
             try:
-                step = mark(book, price)
+                act(book, self._situations[variant])
             except Exception:
-                self._fail("mark", variant, price.symbol)
-            else:
-                if step is not None:
-                    book.apply(step)
+                self._fail(doing, variant)
 
     def follow(self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, step: Step) -> Step:
         """Do in the shadow what a signal means there, after the account's own step for it was made and before it is applied.
@@ -111,7 +130,7 @@ class ShadowBook:
         try:
             return trial.judged.by(variant), None
         except Exception as error:
-            self._fail("judge", variant, str(trial.judged.signal.signal_id))
+            self._fail(f"judge {trial.judged.signal.signal_id}", variant)
             return None, f"{type(error).__name__}: {error}"
 
     def _side(
@@ -132,7 +151,7 @@ class ShadowBook:
         try:
             made = self._step(book, signal, rules, own)
         except Exception:
-            self._fail("follow", variant, str(signal.signal_id))
+            self._fail(f"follow {signal.signal_id}", variant)
             made = None
         if is_shared:
             return _said(step)
@@ -143,13 +162,11 @@ class ShadowBook:
         variant, strategy_id = own.acting, signal.strategy_id
         shadow = self._books[variant]
         held = [position for key, position in shadow.open.items() if key[0] == strategy_id]
-        if own.exits_only and not held:
+        waiting = [order for order in shadow.resting.values() if order.strategy_id == strategy_id]
+        if own.exits_only and not held and not waiting:
             return None
-        made = decide_signal(book.as_if(strategy_id, held), self._situation, signal, rules, own)
-        shadow.apply(Step(shadow.account, positions=made.positions, orders=made.orders))
-        for order in made.orders:
-            if order.purpose == "entry":
-                self._opened_by.setdefault((variant, order.position_id), signal.signal_id)
+        made = decide_signal(book.as_if(strategy_id, held, waiting), self._situation, signal, rules, own)
+        shadow.apply(Step(shadow.account, positions=made.positions, orders=made.orders, rested=made.rested))
         return made
 
     def _shares(self, trial: Trial, variant: Variant) -> bool:
@@ -161,34 +178,42 @@ class ShadowBook:
         return not has_own and variant in self._owners.get(trial.held.position_id, ())
 
     def _note_owner(self, trial: Trial, step: Step) -> None:
-        for order in step.orders:
-            if order.purpose == "entry":
-                known = self._owners.get(order.position_id, frozenset())
-                self._owners[order.position_id] = known | {trial.acting}
+        for position_id in _entered(step):
+            self._owners[position_id] = self._owners.get(position_id, frozenset()) | {trial.acting}
 
-    def _fail(self, doing: str, variant: Variant, about: str) -> None:
-        self._failures.append(f"{doing} {variant} {about}: {traceback.format_exc()[-_MOST_TRACEBACK:]}")
+    def _fail(self, doing: str, variant: Variant) -> None:
+        self._failures.append(f"{doing} ({variant}): {traceback.format_exc()[-_MOST_TRACEBACK:]}")
 
     def rows(self) -> ShadowRows:
         """What is to be written."""
         outcomes = [(variant, self._books[variant].outcome()) for variant in VARIANTS]
+        trades = tuple(trade for variant, outcome in outcomes for trade in _trades(variant, outcome))
         return ShadowRows(
             experiments=tuple(self._experiments),
             positions=tuple(
-                ShadowPosition(
-                    variant, position, _side_of(position, outcome.orders), self._opened_by.get((variant, position.position_id))
-                )
-                for variant, outcome in outcomes
-                for position in outcome.positions
+                _position(variant, position, trades) for variant, outcome in outcomes for position in outcome.positions
             ),
-            trades=tuple(
-                ShadowTrade(variant, order, fill)
-                for variant, outcome in outcomes
-                for order in outcome.orders
-                for fill in order.fills
-            ),
+            orders=tuple(ShadowOrder(variant, rested.order) for variant, outcome in outcomes for rested in outcome.rested),
+            trades=trades,
             failures=tuple(self._failures),
         )
+
+
+def _trades(variant: Variant, outcome: Outcome) -> Iterable[ShadowTrade]:
+    for order in outcome.orders:
+        for fill in order.fills:
+            yield ShadowTrade(variant, fill, order.strategy_id, order.signal_id, order.purpose, order.exit_reason)
+    for rested in outcome.rested:
+        for fill in rested.fills:
+            yield ShadowTrade(variant, fill, rested.order.strategy_id, rested.order.signal_id, "entry", None)
+
+
+def _position(variant: Variant, position: Position, trades: Iterable[ShadowTrade]) -> ShadowPosition:
+    """A changed position with its side, which a closed one tells by its trades only, and what opened it, if that was now."""
+    own = [trade for trade in trades if trade.variant == variant and trade.fill.position_id == position.position_id]
+    entered = next((trade for trade in own if trade.purpose == "entry"), None)
+    is_long = position.side > 0 or (position.side == 0 and any((one.fill.side == "sell") == (one.purpose == "exit") for one in own))
+    return ShadowPosition(variant, position, "long" if is_long else "short", None if entered is None else entered.signal_id)
 
 
 def _barred(trial: Trial, step: Step) -> Reason | None:
@@ -201,20 +226,19 @@ def _barred(trial: Trial, step: Step) -> Reason | None:
     return Reason(step.verdict.reason) if has_entry else None
 
 
-def _side_of(position: Position, orders: Iterable[Order]) -> str:
-    """A position's side; one that is closed was left by an order of this fold, to the other side."""
-    if position.side:
-        return "long" if position.side > 0 else "short"
-    left = next(order for order in orders if order.position_id == position.position_id and order.purpose == "exit")
-    return "long" if left.side == Side.SELL else "short"
+def _entered(step: Step) -> list[UUID]:
+    """The positions that a step's entries concern: made at once, sent to a broker, or waiting for a price."""
+    return [
+        *(order.position_id for order in step.orders if order.purpose == "entry"),
+        *(rested.order.position_id for rested in step.rested if rested.is_new),
+    ]
 
 
 def _said(step: Step) -> tuple[str, UUID | None]:
     """What a step did, and the position that its entry concerns."""
-    entered: Iterable[UUID] = (order.position_id for order in step.orders if order.purpose == "entry")
-    position_id = next(iter(entered), None)
-    if position_id is not None:
-        return ENTERED, position_id
+    entered = _entered(step)
+    if entered:
+        return ENTERED, entered[0]
     if step.orders:
         return LEFT, None
     assert step.verdict is not None

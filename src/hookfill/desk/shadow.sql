@@ -13,12 +13,26 @@ WHERE shadow_positions.status <> 'closed' AND account_quotes.source <> 'alert'
 UNION
 SELECT shadow_positions.account_id
 FROM shadow_positions
-WHERE shadow_positions.status <> 'closed' AND shadow_positions.due_at <= :horizon::timestamptz;
+WHERE shadow_positions.status <> 'closed' AND shadow_positions.due_at <= :horizon::timestamptz - :grace::interval
+UNION
+SELECT shadow_orders.account_id
+FROM shadow_orders JOIN quotes USING (symbol)
+WHERE least(quotes.quoted_at, :horizon::timestamptz) > shadow_orders.seen_until
+UNION
+SELECT shadow_orders.account_id
+FROM shadow_orders
+WHERE shadow_orders.expires_at <= :horizon::timestamptz - :grace::interval;
 
--- name: open_shadow_positions
-SELECT variant, state FROM shadow_positions
+-- name: open_shadow
+-- What an account's shadow book holds, and what rests in it; with the latter, whether its strategy is switched on.
+SELECT variant, 'position' AS kind, position_id AS id, state, NULL::boolean AS is_enabled
+FROM shadow_positions
 WHERE account_id = :account_id::uuid AND status <> 'closed'
-ORDER BY variant, position_id;
+UNION ALL
+SELECT variant, 'order', order_id, state, strategies.is_enabled
+FROM shadow_orders LEFT JOIN strategies USING (account_id, strategy_id)
+WHERE account_id = :account_id::uuid
+ORDER BY variant, id;
 
 -- name: owners_of_positions
 -- By whose verdicts an account's own open positions were built.
@@ -52,6 +66,24 @@ SET status = excluded.status, quantity = excluded.quantity, average_price = excl
     realized_pnl = excluded.realized_pnl, commission = excluded.commission, mark = excluded.mark, marked_at = excluded.marked_at,
     marked_until = excluded.marked_until, due_at = excluded.due_at, closed_at = excluded.closed_at,
     exit_reason = excluded.exit_reason, state = excluded.state, updated_at = clock_timestamp();
+
+-- name: save_shadow_orders!
+-- Entries that rest, new or as they stand now; those that rest no more are taken away.
+WITH told AS (
+    SELECT *
+    FROM unnest(
+        :variants::text[], :order_ids::uuid[], :opens::boolean[], :signal_ids::uuid[], :strategy_ids::uuid[], :symbols::text[],
+        :seen_untils::timestamptz[], :expiries::timestamptz[], :states::text[]
+    ) AS t (variant, order_id, is_open, signal_id, strategy_id, symbol, seen_until, expires_at, state)
+), ended AS (
+    DELETE FROM shadow_orders USING told
+    WHERE shadow_orders.account_id = :account_id::uuid AND shadow_orders.variant = told.variant
+      AND shadow_orders.order_id = told.order_id AND NOT told.is_open
+)
+INSERT INTO shadow_orders (account_id, variant, order_id, signal_id, strategy_id, symbol, seen_until, expires_at, state)
+SELECT :account_id::uuid, variant, order_id, signal_id, strategy_id, symbol, seen_until, expires_at, state::jsonb
+FROM told WHERE is_open
+ON CONFLICT (account_id, variant, order_id) DO UPDATE SET seen_until = excluded.seen_until, state = excluded.state;
 
 -- name: save_experiments!
 -- Pairs and the shadow book's fills, as one statement.

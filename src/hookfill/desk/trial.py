@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from hookfill.desk.rows import Fill, Order
+from hookfill.brokers.paper.rest import RestingOrder
+from hookfill.desk.rows import Fill
 from hookfill.engines import rules
 from hookfill.engines.council import engine as council
 from hookfill.engines.model import Decision, Engine, Filters, MarketView
@@ -170,12 +171,23 @@ class ShadowPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowTrade:
-    """A fill of the shadow book."""
+class ShadowOrder:
+    """An entry of the shadow book that rests, or rested until now."""
 
     variant: Variant
-    order: Order
+    order: RestingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTrade:
+    """A fill of the shadow book, and why it was made: by a signal, or (None) by the position's own exits."""
+
+    variant: Variant
     fill: Fill
+    strategy_id: UUID
+    signal_id: UUID | None
+    purpose: str
+    exit_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +196,17 @@ class Shadow:
 
     Attributes:
         positions: the open ones of each side.
+        orders: the entries of each side that rest.
         owners: whose verdicts built the account's own open positions, as far as they are a trial's.
     """
 
     positions: Mapping[Variant, tuple[Position, ...]] = field(default_factory=dict)
+    orders: Mapping[Variant, tuple[RestingOrder, ...]] = field(default_factory=dict)
     owners: Mapping[UUID, frozenset[Variant]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything, or anything rests in it."""
+        return any(self.positions.values()) or any(self.orders.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +215,13 @@ class ShadowRows:
 
     experiments: tuple[Experiment, ...] = ()
     positions: tuple[ShadowPosition, ...] = ()
+    orders: tuple[ShadowOrder, ...] = ()
     trades: tuple[ShadowTrade, ...] = ()
     failures: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self.experiments or self.positions)
+        return bool(self.experiments or self.positions or self.orders)
 
 
 NO_SHADOW_ROWS = ShadowRows()

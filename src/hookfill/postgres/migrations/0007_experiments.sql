@@ -110,6 +110,7 @@ CREATE TABLE shadow_orders (
     account_id  uuid NOT NULL,
     variant     text NOT NULL CHECK (variant IN ('A', 'B')),
     order_id    uuid NOT NULL,
+    signal_id   uuid NOT NULL,
     strategy_id uuid NOT NULL,
     symbol      text NOT NULL,
     seen_until  timestamptz NOT NULL,
@@ -145,6 +146,7 @@ CREATE TABLE shadow_trades (
     PRIMARY KEY (account_id, variant, trade_id)
 );
 CREATE INDEX shadow_trades_by_position ON shadow_trades (account_id, variant, position_id);
+CREATE INDEX shadow_trades_by_signal ON shadow_trades (account_id, signal_id) WHERE signal_id IS NOT NULL;
 COMMENT ON TABLE shadow_trades IS 'the fills of the shadow book';
 COMMENT ON COLUMN shadow_trades.signal_id IS 'the signal that asked for it; null: the position''s own exit rules did';
 
