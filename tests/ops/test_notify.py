@@ -1,6 +1,7 @@
 """Telling the operator: retries, time-outs, no redirects, no private address, no secret in what is said about it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,10 @@ async def receiver(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that gives these answers, one a request, and keeps what came; b'' lets the request hang."""
     came: list[bytes] = []
     left = list(answers)
+    serving: list[asyncio.Task[None]] = []
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.ensure_future(serve(reader, writer)))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -31,14 +36,18 @@ async def receiver(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
             writer.write(answer)
             await writer.drain()
         else:
-            await asyncio.sleep(30)
+            await reader.read()  # until the sender has had enough
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1], came
     finally:
         server.close()
+        for task in serving:
+            await asyncio.wait_for(task, 30)
 
 
 def found(*addresses: str) -> Callable[[str, int], object]:
