@@ -10,10 +10,12 @@ from hookfill.accounts.model import Strategy
 from hookfill.desk.contracts import FRAMES, VOLATILITY_BARS, asks_for_options, priced_by, quoted
 from hookfill.desk.model import NO_OPTIONS, OptionData
 from hookfill.desk.price import candle_from, quote_of_bar
+from hookfill.desk.view import WITH_COUNCIL
 from hookfill.exits.timing import expires_at
 from hookfill.market.feeds.stored import option_chain_of, option_quotes_of
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, Quote
+from hookfill.market.option_chain import has_options
 from hookfill.market.timeframes import TIMEFRAMES
 from hookfill.positions.model import Position
 from hookfill.postgres.sql import load
@@ -34,13 +36,16 @@ async def gather_options(
 ) -> OptionData:
     """What is known for the signals that ask for options and the options that have ended; no statement where there are none.
 
+    A council looks at the chain of what it judges, too.
+
     Args:
         bars: those that close after the first signal, as they are gathered for prices.
         horizon: prices up to here are taken into account (UTC).
     """
     asking = [one for one in signals if asks_for_options(one.alert, strategies.get(one.strategy_id))]
     over = [position for position in positions if position.underlying is not None and _has_ended(position, horizon)]
-    if not asking and not over:
+    judged = [one for one in signals if _asks_council(strategies.get(one.strategy_id)) and has_options(one.alert.symbol)]
+    if not asking and not over and not judged:
         return NO_OPTIONS
     firsts: dict[str, datetime] = {}
     lasts: dict[str, datetime] = {}
@@ -48,6 +53,8 @@ async def gather_options(
         underlying = priced_by(signal.alert.symbol)
         firsts[underlying] = min(firsts.get(underlying, signal.as_of), signal.as_of)
         lasts[underlying] = max(lasts.get(underlying, signal.as_of), signal.as_of)
+    for signal in judged:
+        lasts[signal.alert.symbol] = max(lasts.get(signal.alert.symbol, signal.as_of), signal.as_of)
     chains = {underlying: await option_chain_of(connection, underlying, at) for underlying, at in lasts.items()}
     return OptionData(
         bars=await _series(connection, firsts, bars),
@@ -95,6 +102,10 @@ async def _closes(connection: asyncpg.Connection, over: Iterable[Position]) -> d
             if bar.symbol == underlying and bar.closes_at <= end and (best is None or bar.closes_at > best.closes_at):
                 found[underlying, end] = bar
     return {key: quote_of_bar(bar) for key, bar in found.items()}
+
+
+def _asks_council(strategy: Strategy | None) -> bool:
+    return strategy is not None and strategy.engine in WITH_COUNCIL
 
 
 def _has_ended(position: Position, horizon: datetime) -> bool:

@@ -8,8 +8,9 @@ from hookfill.desk.case import Case, only_leaves, risk_entry
 from hookfill.desk.model import STUDY_BARS
 from hookfill.desk.price import study_timeframe
 from hookfill.engines.council.engine import NAME as COUNCIL
+from hookfill.engines.council.flow import flow_of
 from hookfill.engines.council.orb import SYMBOLS as WITH_OPENING_RANGE
-from hookfill.engines.model import BookFigures, Decision, MarketView
+from hookfill.engines.model import BookFigures, Decision, GammaFlow, MarketView
 from hookfill.engines.registry import AB
 from hookfill.kernel.money import ZERO
 from hookfill.market.calendar import exchange_days
@@ -41,6 +42,7 @@ def market_view(case: Case) -> MarketView:
         candles=closed[-STUDY_BARS:],
         session=_since_open(closed, case.now) if case.alert.symbol in WITH_OPENING_RANGE else (),
         book=book_figures(case),
+        flow=_flow(case),
         flags=case.situation.flags,
         only_leaves=leaves,
     )
@@ -50,6 +52,12 @@ def _since_open(closed: tuple[Candle, ...], now: datetime) -> tuple[Candle, ...]
     """The candles that opened since the stock exchange did; () while it is closed."""
     session = next(exchange_days(now, now + _MOMENT), None)
     return () if session is None else closed[bisect_left(closed, session.opens_at, key=lambda bar: bar.opened_at) :]
+
+
+def _flow(case: Case) -> GammaFlow | None:
+    """What the symbol's option chain tells, if one is stored that was fetched by now and not long ago."""
+    chain = case.situation.options.chains.get(case.alert.symbol)
+    return flow_of(chain) if chain is not None and chain.at <= case.now else None
 
 
 def book_figures(case: Case) -> BookFigures:

@@ -15,7 +15,9 @@ class TookTooLong(HookfillError):
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Whatever runs within, in Python, is interrupted when it takes longer.
+    """Whatever runs within, in Python, is interrupted when it takes longer; and again each time it takes so long once more.
+
+    The second time is for who is interrupted, makes the best of it and goes on, as the council does when one agent is caught.
 
     It works by the process's alarm clock, so in the main thread and not on Windows only; elsewhere nothing is bounded.
 
@@ -30,7 +32,7 @@ def at_most(seconds: float) -> Iterator[None]:
         raise TookTooLong(f"Deciding took longer than {seconds:g} s: look for a loop without an end in the strategy's engine.")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         yield
     finally:
