@@ -34,7 +34,7 @@ async def signals(connection: asyncpg.Connection) -> list[UUID]:
 
 async def test_a_delivery_is_stored_in_every_column(connection: asyncpg.Connection, make: Make) -> None:
     experiment = new_id()
-    signal = NewSignal(new_id(), experiment, "A")
+    signal = NewSignal(new_id(), experiment, "A", 50)
     delivery = make(
         b"key", 1, signal=False, body=b"\x00\xff raw", headers='{"user-agent":"x"}', content_type="text/plain", source="import",
         reason="json_invalid", error="why", state="malformed",
@@ -57,6 +57,7 @@ async def test_a_delivery_is_stored_in_every_column(connection: asyncpg.Connecti
         "strategy_id": delivery.strategy_id, "door": "tradingview", "source": "import", "symbol": None, "action": None,
         "alert": None, "status": "pending", "reason": None, "error_message": None, "resolved_at": None,
         "as_of": delivery.as_of, "created_at": delivery.received_at, "attempts": 0, "experiment_id": experiment, "variant": "A",
+        "split_percentage": 50,
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     gate = dict(await connection.fetchrow("SELECT * FROM gate"))

@@ -90,7 +90,7 @@ async def test_a_repaired_alert_gets_its_signal_and_the_gate_its_key(connection:
     message = make(None, state="malformed", reason="json_invalid", error="why", signal=False, body=b"{")
     await store.flush(connection, [message])
     await connection.execute("UPDATE messages SET read_attempts = 3")
-    signal = NewSignal(new_id(), new_id(), "A")
+    signal = NewSignal(new_id(), new_id(), "B", 30)
     async with connection.transaction():
         locked = await store.lock_message(connection, message.account_id, message.message_id)
         assert locked is not None
@@ -103,10 +103,22 @@ async def test_a_repaired_alert_gets_its_signal_and_the_gate_its_key(connection:
     told = ("state", "reason", "error", "body", "repaired_body", "repaired_by", "as_of", "read_attempts", "signal_id")
     assert tuple(row[name] for name in told) == ("processed", None, None, b"{", b"{}", "rule", NOW, 0, signal.signal_id)
     made = dict(await connection.fetchrow("SELECT * FROM signals"))
-    told = ("signal_id", "message_id", "strategy_id", "door", "source", "status", "as_of", "created_at", "experiment_id", "variant")
+    told = (
+        "signal_id",
+        "message_id",
+        "strategy_id",
+        "door",
+        "source",
+        "status",
+        "as_of",
+        "created_at",
+        "experiment_id",
+        "variant",
+        "split_percentage",
+    )
     assert tuple(made[name] for name in told) == (
         signal.signal_id, message.message_id, message.strategy_id, "tradingview", "live", "pending", NOW, NOW,
-        signal.experiment_id, "A",
+        signal.experiment_id, "B", 30,
     )  # fmt: skip
     assert tuple(await connection.fetchrow("SELECT key, message_id, signal_id FROM gate")) == (
         b"key",

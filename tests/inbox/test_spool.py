@@ -16,7 +16,7 @@ from hookfill.kernel.ids import new_id
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 maybe_texts = st.none() | texts
 moments = st.datetimes(timezones=st.just(UTC))
-new_signals = st.builds(NewSignal, st.uuids(), st.none() | st.uuids(), maybe_texts)
+new_signals = st.builds(NewSignal, st.uuids(), st.none() | st.uuids(), maybe_texts, st.none() | st.integers(0, 100))
 deliveries = st.builds(
     Delivery,
     account_id=st.uuids(),
