@@ -29,7 +29,6 @@ from hookfill.journal.watch import watch_journals
 from hookfill.journal.worker import journal_loop
 from hookfill.market.calendar import load_exchange_sessions
 from hookfill.ops.heart import Heart
-from hookfill.ops.loop import Loop
 from hookfill.ops.notify import Notifier
 from hookfill.ops.pulse import Pulse
 from hookfill.postgres.database import resolve
@@ -54,6 +53,10 @@ _LOG = structlog.get_logger("hookfill.working")
 
 class Runs(Protocol):
     """What works until it is stopped."""
+
+    @property
+    def pulse(self) -> Pulse:
+        """How it fares."""
 
     async def run(self) -> None:
         """Work; raises only what ends the process."""
@@ -96,7 +99,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         _stop_when_told(loops, is_tied=is_tied)
         loading = asyncio.create_task(_load_sessions_early())
         silent_after = timedelta(minutes=settings.journal_silent_minutes)
-        pulses = [loop.pulse for loop in loops if isinstance(loop, Worker | Loop)]
+        pulses = [loop.pulse for loop in loops]
         looks = [
             _watch(pool, agents := Pulse("agents"), watch_agents),
             _watch(journals, quiet := Pulse("journals"), partial(watch_journals, silent_after=silent_after)),

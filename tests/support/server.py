@@ -20,7 +20,18 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 OWNER_TOKEN = "canary-owner-token-6f1d0c5e9b"
 CANDLES_KEY = "canary-candles-key-83a7e4d2c1"
-_OWN = ("HOOKFILL_", "DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL", "JWT_SECRET", "SUPABASE_", "REGISTRATION")
+_OWN = (
+    "HOOKFILL_",
+    "DATABASE_URL",
+    "HMAC_SECRET",
+    "MT5_API_KEY",
+    "BASE_URL",
+    "JWT_SECRET",
+    "SUPABASE_",
+    "REGISTRATION",
+    "ALPACA_",
+    "MARKET_FEED",
+)
 _LAUNCHER = """
 import importlib, json, os
 for name, value in json.loads(os.environ.pop("TEST_CONSTANTS")).items():

@@ -19,6 +19,7 @@ from hookfill.brokers.alpaca.session import Session
 from hookfill.kernel.ids import new_id
 from hookfill.ops.alarms import clear_alarms, raise_alarm
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
+from hookfill.ops.pulse import Pulse
 
 JOBS_CHANNEL = "hookfill_jobs"
 NOT_TRADED = "alpaca_not_traded"
@@ -62,6 +63,11 @@ class AlpacaWorker:
         self._found: dict[UUID, store.Connection] = {}
         self._sessions: dict[UUID, Session] = {}
         self._running: dict[UUID, asyncio.Task[None]] = {}
+
+    @property
+    def pulse(self) -> Pulse:
+        """How its looking for accounts and jobs fares."""
+        return self._loop.pulse
 
     def stop(self) -> None:
         """End ``run`` after the work in hand, if that ends soon."""
