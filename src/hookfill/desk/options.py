@@ -33,6 +33,7 @@ from hookfill.exits.rules import rules_for
 from hookfill.kernel.money import ZERO, plain
 from hookfill.kernel.reasons import Reason
 from hookfill.market.calendar import NEW_YORK
+from hookfill.market.feeds.port import DELAYED_SOURCES
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import OptionContract, Quote, Right
 from hookfill.market.option_chain import OptionChain, OptionQuote, has_options, model_chain, model_quote
@@ -210,6 +211,8 @@ def _contract(case: Case, leg: Leg, spot: Quote, volatility: float | None) -> tu
     """The contract to buy, and the chain that it is from."""
     stored = case.situation.options.chains.get(spot.symbol)
     is_fresh = stored is not None and stored.at <= case.now and case.now - stored.at <= FRESH
+    if stored is not None and case.account.is_at_broker and stored.source in DELAYED_SOURCES:
+        is_fresh = False  # what is late by a quarter of an hour prices no order that costs money
     named = None if leg.symbol is None else instrument_for(leg.symbol).option
     chain = stored if is_fresh else None
     if chain is None:
@@ -267,9 +270,11 @@ def _premium(contract: OptionContract, level: Decimal | None, spot: Quote, terms
 
 
 def _begin(case: Case) -> None:
-    """Keep what was asked of the underlying before the case turns to a contract."""
+    """Turn the case back to what was asked, which is kept when it turns to a contract for the first time."""
     if case.asked is None:
         case.asked, case.spot = case.alert, case.quote
+    case.signal = replace(case.signal, alert=case.asked)
+    case.instrument, case.quote, case.terms = instrument_for(case.asked.symbol), case.spot, None
 
 
 def _turn(case: Case, symbol: str, position: Position | None, terms: Terms, price: Quote | None) -> None:
