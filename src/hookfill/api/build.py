@@ -1,6 +1,5 @@
 """Builds the API application."""
 
-from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -31,16 +30,19 @@ from hookfill.api import (
     jobs,
     ledgers,
     messages,
+    metrics,
     orders,
     positions,
     quotes,
     reconciliations,
     signals,
     strategies,
+    strike_selection,
     user_settings,
     users,
 )
 from hookfill.api.people import People
+from hookfill.api.vital_signs import Process
 from hookfill.api.waking import Waking
 from hookfill.edge.room import Room
 from hookfill.journal.known_days import KnownDays
@@ -98,8 +100,10 @@ def _routes() -> tuple[BaseRoute, ...]:
         invitations,
         candles,
         quotes,
+        strike_selection,
         reconciliations,
         health,
+        metrics,
     ):
         everything.include_router(room.router)
     return tuple(everything.routes)
@@ -109,7 +113,7 @@ def build_api(
     pool: asyncpg.Pool,
     base_url: str,
     *,
-    is_spooling: Callable[[], bool] = lambda: False,
+    process: Process | None = None,
     waking: Waking | None = None,
     people: People | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -121,7 +125,7 @@ def build_api(
     Args:
         pool: connections to read through.
         base_url: how the outside reaches this server.
-        is_spooling: whether messages go to the spool now, for ``/health``.
+        process: what the server tells of itself, for ``/health`` and ``/metrics``.
         waking: wakes agents that wait for a job; None: they are woken by nothing and answered when their wait is over.
         vault: encrypts broker credentials; None: with a key that ends with this process.
         trades_live: connections that trade real money may be made.
@@ -139,7 +143,7 @@ def build_api(
     )
     api.state.pool = pool
     api.state.base_url = base_url.rstrip("/")
-    api.state.is_spooling = is_spooling
+    api.state.process = process or Process()
     api.state.limits = limits
     api.state.people = people or People()
     api.state.trades_live = trades_live
