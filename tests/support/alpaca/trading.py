@@ -44,6 +44,7 @@ class FakeTrading:
 
     Attributes:
         prices: at what orders are filled, by Alpaca's symbol (``BTC/USD``).
+        part: so much of the next order at the market is filled, and no more.
         splits: into how many fills an order at the market falls.
         fills_at_once: false: orders rest until ``fill`` is called.
         coin_fee: what part of bought coins is taken as fee.
@@ -59,6 +60,7 @@ class FakeTrading:
     """
 
     prices: dict[str, Decimal] = field(default_factory=lambda: {"BTC/USD": Decimal(50_000), "SPY": Decimal(500)})
+    part: Decimal | None = None
     splits: int = 1
     fills_at_once: bool = True
     coin_fee: Decimal = Decimal(0)
@@ -202,7 +204,10 @@ class FakeTrading:
             return 403, {"code": 40310000, "message": "insufficient balance for coin"}
         self.accepted.append(order)
         told = order.told()
-        if self.fills_at_once and matched(order, self.prices[symbol]):
+        if self.part is not None:
+            self.fill(order, self.part)
+            self.part = None
+        elif self.fills_at_once and matched(order, self.prices[symbol]):
             part = order.quantity / self.splits
             self.fill(order, *([part] * self.splits))
         else:
