@@ -86,11 +86,15 @@ def raising(_: AgentView) -> Opinion:
 
 
 @pytest.mark.parametrize(
-    ("judges", "errors"),
-    [([raising], ["LookupError: no such thing"]), ([looping, looping], ["TookTooLong", "TookTooLong"])],
+    ("kind", "judges", "errors"),
+    [
+        ("council", [raising], ["LookupError: no such thing"]),
+        ("council", [looping, looping], ["TookTooLong", "TookTooLong"]),
+        ("ab", [raising], ["LookupError: no such thing"]),  # also while the rules act on it
+    ],
 )
 async def test_an_agent_that_fails_is_logged_and_the_signal_is_decided(
-    desk, monkeypatch: pytest.MonkeyPatch, judges: list[Any], errors: list[str]
+    desk, monkeypatch: pytest.MonkeyPatch, kind: str, judges: list[Any], errors: list[str]
 ) -> None:
     monkeypatch.setattr(working, "SIGNAL_SECONDS", 0.05)
     members = (
@@ -100,8 +104,8 @@ async def test_an_agent_that_fails_is_logged_and_the_signal_is_decided(
     )
     monkeypatch.setattr(engine, "agents_asked", lambda _: members)
     await desk.candles(flat(0, "1.1"))
-    council = await desk.strategy(engine="council")
-    asked = await desk.alerts(("buy EURUSD 0.1", 1.1), strategy_id=council)
+    strategy_id = await desk.strategy(engine=kind)
+    asked = await desk.alerts(("buy EURUSD 0.1", 1.1), strategy_id=strategy_id)
     with capture_logs() as logs:
         await desk.work()
     assert await desk.verdicts(asked) == [("executed", None)]

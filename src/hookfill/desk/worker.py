@@ -214,7 +214,15 @@ class Worker:
 
 
 def _tell_failures(outcome: Outcome) -> None:
-    """Log the agents of the council whose code failed; their signals' stories show the same."""
-    for verdict in outcome.verdicts:
-        for failure in verdict.trace.get("agent_failures", ()):
-            _LOG.error("agent_failed", signal_id=str(verdict.signal_id), **failure)
+    """Log the agents of the council whose code failed; the stories and experiments of their signals show the same."""
+    failed = {
+        (verdict.signal_id, failure["agent"], failure["error"])
+        for verdict in outcome.verdicts
+        for failure in verdict.trace.get("agent_failures", ())
+    }
+    for experiment in outcome.shadow.experiments:
+        verdicts = (side.verdict for side in experiment.outcomes.values() if side.verdict is not None)
+        opinions = (opinion for verdict in verdicts for opinion in verdict.opinions)
+        failed |= {(experiment.signal.signal_id, one.agent, one.error) for one in opinions if one.error is not None}
+    for signal_id, agent, error in sorted(failed):
+        _LOG.error("agent_failed", signal_id=str(signal_id), agent=agent, error=error)
