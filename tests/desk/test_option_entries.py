@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from hookfill.desk.flight import Abroad
 from hookfill.desk.fold import fold
 from hookfill.desk.model import HaltRow, Outcome
 from hookfill.kernel.reasons import Reason
@@ -257,6 +258,21 @@ def test_a_fresh_chain_of_a_feed_wins_over_the_model() -> None:
     assert position.mark == quote.middle
     old = bought(signal(CALL, NOW), chains={"SPY": stored(minute=200)})
     assert old.orders[0].fills[0].price_source == "model"
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "told_by"),
+    [
+        ("alpaca", "alpaca", "alpaca"),
+        ("alpaca", "alpaca_indicative", "model"),
+        ("paper", "alpaca_indicative", "alpaca_indicative"),
+    ],
+)
+def test_no_order_at_a_broker_is_priced_by_a_delayed_chain(kind: str, source: str, told_by: str) -> None:
+    given = with_options(signal(CALL, NOW), chains={"SPY": stored(source=source)})
+    abroad = None if kind == "paper" else Abroad(at(NOW), at(NOW))
+    verdict = only(fold(replace(given, account=account(kind=kind), abroad=abroad)).verdicts)
+    assert verdict.trace["option"]["source"] == told_by
 
 
 def test_no_order_is_made_where_no_terms_are_known() -> None:

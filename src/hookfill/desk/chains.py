@@ -12,6 +12,7 @@ from hookfill.desk.model import NO_OPTIONS, OptionData
 from hookfill.desk.price import candle_from, quote_of_bar
 from hookfill.desk.view import WITH_COUNCIL
 from hookfill.exits.timing import expires_at
+from hookfill.market.feeds.port import DELAYED_SOURCES
 from hookfill.market.feeds.stored import option_chain_of, option_quotes_of
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, Quote
@@ -63,11 +64,18 @@ async def gather_options(
     )
 
 
-async def told_quotes(connection: asyncpg.Connection, positions: Iterable[Position], horizon: datetime) -> dict[str, Quote]:
-    """What a feed told of the contracts that are held, while it is fresh; it wins over what the model makes of the underlying."""
+async def told_quotes(
+    connection: asyncpg.Connection, positions: Iterable[Position], horizon: datetime, *, is_at_broker: bool = False
+) -> dict[str, Quote]:
+    """What a feed told of the contracts that are held, while it is fresh; it wins over what the model makes of the underlying.
+
+    Args:
+        is_at_broker: prices that come late, or not quite as they are, are left out: nothing is sold at a broker because of them.
+    """
     contracts = {contract for position in positions if (contract := instrument_for(position.symbol).option) is not None}
     told = await option_quotes_of(connection, sorted(contracts, key=lambda one: one.symbol), horizon)
-    return {symbol: quoted(quote) for symbol, quote in told.items() if quote.at <= horizon}
+    left_out = DELAYED_SOURCES if is_at_broker else frozenset[str]()
+    return {symbol: quoted(quote) for symbol, quote in told.items() if quote.at <= horizon and quote.source not in left_out}
 
 
 async def _series(

@@ -87,7 +87,7 @@ async def gather(
         symbols |= {priced_by(symbol) for symbol in symbols}
     quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
     if any(position.underlying is not None for position in held):
-        quotes |= await told_quotes(connection, held, horizon)
+        quotes |= await told_quotes(connection, held, horizon, is_at_broker=account.is_at_broker)
     paper = costs_from(account.costs)
     if paper.volume_cap_pct is not None:
         quotes = await with_volumes(connection, quotes)
