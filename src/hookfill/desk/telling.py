@@ -171,7 +171,8 @@ def _verdict(steps: Steps, signal: Mapping[str, Any]) -> None:
     status, failure = signal["status"], (signal["trace"] or {}).get("traceback")
     if signal["verdict"] == "approved":  # what the broker made of it is told after the order
         approved = {"status": "approved", "reason": None, "attempts": signal["attempts"]}
-        steps.add("verdict", "Approved", "All checks passed; the order goes to the broker.", approved, at=signal["decided_at"])
+        where = "goes to the broker" if "resting" not in (signal["trace"] or {}) else "rests until the market fills it"
+        steps.add("verdict", "Approved", f"All checks passed; the order {where}.", approved, at=signal["decided_at"])
         return
     figures: dict[str, Any] = {"status": status, "reason": signal["reason"], "attempts": signal["attempts"]}
     says = signal["error_message"]

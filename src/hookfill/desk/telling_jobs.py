@@ -51,14 +51,16 @@ def _end(steps: Steps, job: Mapping[str, Any]) -> None:
 
 
 def tell_outcome(steps: Steps, signal: Mapping[str, Any]) -> None:
-    """How a signal that was approved ended at the broker."""
+    """How a signal that was approved ended, at the broker or after its order had rested."""
     status = signal["status"]
     names = ("status", "reason", "fill_price", "broker_order_id")
     figures = {name: signal[name] for name in names}
+    rests = "resting" in (signal["trace"] or {})
     if signal["resolved_at"] is None:
-        steps.add("outcome", "On its way", "Its end is not known yet.", figures)
+        steps.add("outcome", "Resting" if rests else "On its way", "Its end is not known yet.", figures)
         return
     says = signal["error_message"]
     if not says:
-        says = f"The broker filled it at {word(signal['fill_price'])}, order {word(signal['broker_order_id'])}."
+        who = "The market" if rests else "The broker"
+        says = f"{who} filled it at {word(signal['fill_price'])}, order {word(signal['broker_order_id'])}."
     steps.add("outcome", f"Signal {status}", says, figures, at=signal["resolved_at"])
