@@ -47,6 +47,7 @@ def test_a_sound_installation(cli: Cli) -> None:
         "port",
         "disk",
         "spool",
+        "council",
         "database",
         "clock",
         "schema",

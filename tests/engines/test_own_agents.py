@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hookfill.cli.doctor import Check, Level, _agents
 from hookfill.engines.council import GROUP, Agent, AgentView, Kind, Opinion, engine, registry
 from hookfill.engines.council.own import MOST_CHARACTERS, MOST_REASONS, guarded
 from hookfill.engines.flags import NO_FLAGS
@@ -136,6 +137,7 @@ def said(name: str) -> Opinion:
 def test_agents_are_found_by_name(installed: Callable[[str], None]) -> None:
     installed("momentum = council_package:plain\nprudence = council_package:CORE")
     assert {name: agent.kind for name, agent in own().items()} == {"momentum": Kind.SPECIALIST, "prudence": Kind.CORE}
+    assert _agents() == Check("council", Level.OK, "8 agents of the house, and momentum, prudence of other packages")
     assert said("prudence") == Opinion("prudence", 1, 90.0, ("From a package.",))
     decision = engine.decide(signal(BUY), MarketView(None, flags=NO_FLAGS))
     voices = {one.agent: one.kind for one in decision.opinions}
@@ -163,6 +165,8 @@ def test_one_that_can_t_be_used_says_why(installed: Callable[[str], None], point
     assert opinion is not None
     assert (opinion.bias, opinion.confidence) == (0, 0)
     assert says in (opinion.error or "")
+    assert agent.problem == opinion.error
+    assert _agents() == Check("council", Level.WARNING, f"{agent.name}: {agent.problem}")
 
 
 def test_two_of_one_name_are_both_refused(installed: Callable[..., None]) -> None:

@@ -55,6 +55,7 @@ async def _examine(home_folder: Path | None, *, with_ledger: bool) -> "tuple[lis
         check_port(settings.host, settings.port, home.listening_url()),
         check_disk(home.folder),
         _spool(home),
+        _agents(),
     ]
     invariants = None
     try:
@@ -101,6 +102,18 @@ def _spool(home: "Home") -> Check:
     if not batches:
         return Check("spool", Level.OK, "empty")
     return Check("spool", Level.WARNING, f"{len(batches)} batches wait in {home.spool_folder}: start the server to write them on")
+
+
+def _agents() -> Check:
+    """Whether the agents that other packages add to the council can be used."""
+    from hookfill.engines.council.registry import HOUSE, own_agents
+
+    agents = own_agents()
+    problems = [f"{agent.name}: {agent.problem}" for agent in agents if agent.problem is not None]
+    if problems:
+        return Check("council", Level.WARNING, "; ".join(problems))
+    own = f", and {', '.join(agent.name for agent in agents)} of other packages" if agents else ""
+    return Check("council", Level.OK, f"{len(HOUSE)} agents of the house{own}")
 
 
 async def _look_into(database: "Database", connection: "asyncpg.Connection", settings: "Settings") -> list[Check]:

@@ -60,9 +60,11 @@ class Agent:
         judge: what it thinks.
         kind: how much that weighs.
         flag: the feature flag that must be on for it to be asked; None: it is always asked.
+        problem: why it can't be used, so that all it says is that; None: it can.
     """
 
     name: str
     judge: Judge
     kind: Kind = Kind.SPECIALIST
     flag: str | None = None
+    problem: str | None = None

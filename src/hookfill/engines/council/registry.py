@@ -62,7 +62,8 @@ def _agent(point: "EntryPoint", taken: set[str], points: "list[EntryPoint]") -> 
 
 
 def _unusable(name: str, why: str) -> Agent:
-    return Agent(name, _always(failure_of(name, why)))
+    opinion = failure_of(name, why)
+    return Agent(name, _always(opinion), problem=opinion.error)
 
 
 def _always(opinion: Opinion) -> Judge:
