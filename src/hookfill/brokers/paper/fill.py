@@ -20,6 +20,7 @@ from hookfill.orders.ticks import to_tick
 
 TEN_THOUSAND = Decimal(10_000)
 _HUNDRED = Decimal(100)
+_TARGETS = frozenset({ExitReason.TAKE_PROFIT, ExitReason.PARTIAL_TARGET})
 
 
 OPTION_COMMISSION = Decimal("0.65")
@@ -138,7 +139,7 @@ def exit_fill_price(side: Side, due: Exit, instrument: Instrument, model: PaperM
     """
     if due.level is None:
         return _worsened(side, due.open, instrument, model, low=due.low, high=due.high, beside=due.open)
-    if due.reason is ExitReason.TAKE_PROFIT:
+    if due.reason in _TARGETS:
         return limit_fill_price(side, due.level, due)
     return stop_fill_price(side, due.level, due, instrument, model)
 
