@@ -7,6 +7,7 @@ from typing import Any
 
 PUBLIC = {
     ("GET", "/health"),
+    ("GET", "/metrics"),
     ("GET", "/webhook/test"),
     ("POST", "/webhook"),
     ("POST", "/api/v1/webhooks/tv/{webhook_secret}"),
@@ -25,12 +26,15 @@ DOORS = {
     ("POST", "/api/automated-signals/webhook"),
     ("POST", "/api/indicator-export"),
 }
+QUESTIONS = {("POST", "/api/v1/strike-selection")}
+"""What is asked with a body and changes nothing."""
 KINDS = frozenset(
     {
         "account_id",
         "agent_id",
         "batch_id",
         "broker_connection_id",
+        "experiment_id",
         "id",
         "invitation_id",
         "job_id",
@@ -61,6 +65,7 @@ PLAIN = frozenset(
         "dry_run",
         "event_type",
         "from",
+        "horizon_minutes",
         "idempotency-key",
         "in_force",
         "is_imported",
@@ -79,6 +84,7 @@ PLAIN = frozenset(
         "timeframe",
         "to",
         "token",
+        "variant",
         "wait",
         "webhook_secret",
         "x-api-key",
@@ -127,7 +133,7 @@ class Route:
 
     @property
     def is_changing(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and (self.method, self.path) not in QUESTIONS
 
     def request(self, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         """Arguments for httpx; a query's or body's id that is not given is left out."""
