@@ -67,6 +67,11 @@ def strays(found: Iterable[OrderState], ended: Mapping[str, str]) -> list[OrderS
     return [one for one in found if one.client_order_id in ended and (one.filled > ZERO or one.standing is Standing.WORKING)]
 
 
+def stray_subject(one: OrderState) -> str:
+    """What an alarm about a stray order is called: the same for as long as it is the same matter."""
+    return f"{one.client_order_id} {'filled' if one.filled > ZERO else 'appeared'}"
+
+
 def stray_text(one: OrderState) -> str:
     """What an alarm about a stray order says."""
     if one.filled > ZERO:

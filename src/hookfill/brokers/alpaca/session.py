@@ -166,9 +166,9 @@ class Session:
 
     async def _alarm(self, connection: asyncpg.Connection, strays: Sequence[OrderState]) -> None:
         for one in strays:
-            await raise_alarm(connection, self.found.account_id, ORDER_ALARM, one.client_order_id, compare.stray_text(one))
+            await raise_alarm(connection, self.found.account_id, ORDER_ALARM, compare.stray_subject(one), compare.stray_text(one))
         unknown = await store.unknown_orders(connection, self.found.account_id)
-        await clear_alarms(connection, self.found.account_id, ORDER_ALARM, {*unknown, *(one.client_order_id for one in strays)})
+        await clear_alarms(connection, self.found.account_id, ORDER_ALARM, {*unknown, *map(compare.stray_subject, strays)})
 
     async def _note_failure(self, text: str) -> None:
         account_id = self.found.account_id
