@@ -20,7 +20,6 @@ from hookfill.kernel.ids import new_id
 from hookfill.ops.alarms import clear_alarms, raise_alarm
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 from hookfill.ops.pulse import Pulse
-from hookfill.ops.pulse import Pulse
 
 JOBS_CHANNEL = "hookfill_jobs"
 NOT_TRADED = "alpaca_not_traded"
@@ -68,11 +67,6 @@ class AlpacaWorker:
     @property
     def pulse(self) -> Pulse:
         """How its looking for accounts and jobs fares."""
-        return self._loop.pulse
-
-    @property
-    def pulse(self) -> Pulse:
-        """How it fares."""
         return self._loop.pulse
 
     def stop(self) -> None:
