@@ -84,7 +84,7 @@ async def gather(
         started = with_first_balance(account, account_row["broker_balance"])
         account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
         symbols = symbols_of(account, abroad, symbols)
-        symbols |= {priced_by(symbol) for symbol in symbols}
+    symbols |= {priced_by(symbol) for symbol in symbols}
     quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
     if any(position.underlying is not None for position in held):
         quotes |= await told_quotes(connection, held, horizon, is_at_broker=account.is_at_broker)
