@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from hookfill.desk.chains import SQL as OPTIONS
 from hookfill.desk.gather import _MARKING, MOST_BARS, SQL
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
@@ -41,6 +42,9 @@ FILL = [
               CASE WHEN n <= 20 THEN 'open' ELSE 'closed' END, 1, 1, 1, 1, 1, 0, 0, 1, now(),
               CASE WHEN n <= 10 THEN '2026-03-16T09:19Z'::timestamptz ELSE '2026-03-16T09:20Z' END, 1, false, '{}', now()
        FROM generate_series(1, 20000) AS n""",
+    # A quarter of them are options whose time is up; three of those are open, one of them without a newer price.
+    """UPDATE positions SET underlying = symbol, due_at = '2026-03-10T00:00Z'
+       WHERE position_id IN (SELECT pg_temp.own(n) FROM generate_series(1, 20000) AS n WHERE n % 4 = 0 AND (n > 20 OR n <= 12))""",
     """INSERT INTO orders (account_id, order_id, client_order_id, strategy_id, symbol, side, order_type, purpose, quantity, status,
                            as_of)
        SELECT pg_temp.own(n % 10), pg_temp.own(n), n, pg_temp.own(n), 'X', 'buy', 'market',
@@ -116,10 +120,17 @@ PLANS: list[tuple[str, tuple[Any, ...], str | None, int, int]] = [
     ),
 ]  # fmt: skip
 
+OPTION_PLANS: list[tuple[str, tuple[Any, ...], str | None, int, int]] = [
+    ("accounts_with_option_prices", (at(30_000),), "positions_open_by_underlying", 2, 1_100),  # quotes are few
+    ("accounts_with_due", (at(30_000),), "positions_due", 3, 3),
+    ("accounts_with_due", (at(0),), "positions_due", 0, 0),
+]
+SOURCES = [(SQL, *plan) for plan in PLANS] + [(OPTIONS, *plan) for plan in OPTION_PLANS]
 
-@pytest.mark.parametrize(("name", "arguments", "index", "returned", "most"), PLANS)
-async def test_a_statement_looks_at_little(reader, name, arguments, index, returned, most) -> None:
-    statement = getattr(SQL, name).sql
+
+@pytest.mark.parametrize(("source", "name", "arguments", "index", "returned", "most"), SOURCES)
+async def test_a_statement_looks_at_little(reader, source, name, arguments, index, returned, most) -> None:
+    statement = getattr(source, name).sql
     assert len(await reader.fetch(statement, *arguments)) == returned
     for mode in ("force_custom_plan", "force_generic_plan"):
         await reader.execute(f"SET plan_cache_mode = {mode}")

@@ -37,6 +37,7 @@ STRATEGIES = [
             "targets": [{"at": {"percent": 15}, "percent": 40}, {"at": {"percent": 35}, "percent": 60}],
             "session_close_minutes": 20,
             "break_even_at_r": "0.3",
+            "stop": {"percent": 40},
         },
     ),
 ]
@@ -68,9 +69,10 @@ def situations(draw: st.DrawFn) -> Situation:
             high, low = max(level, close) + D("0.3"), min(level, close) - D("0.3")
             bars.append(spy(FIRST + number * STEP, f"{level} {high} {low} {close}", "M15"))
         level = close
-    moments = sorted(draw(st.lists(st.integers(FIRST * 2, (FIRST + BARS * STEP) * 2), max_size=10)))
+    hours = st.integers(FIRST, 545)  # while the exchange is open, and a little after its close
+    moments = sorted(draw(st.lists(st.builds(lambda day, minute: day * 1440 + minute, st.integers(0, 1), hours), max_size=10)))
     signals = [
-        signal(draw(st.sampled_from(TEXTS)), moment / 2, strategy=draw(st.sampled_from([11, 12, 13])), number=number)
+        signal(draw(st.sampled_from(TEXTS)), moment + 0.5, strategy=draw(st.sampled_from([11, 12, 13])), number=number)
         for number, moment in enumerate(moments)
     ]
     return with_options(*signals, bars=bars, strategies=STRATEGIES, horizon=NOON + timedelta(minutes=FIRST + BARS * STEP + 10))
