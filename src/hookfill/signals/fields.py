@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from hookfill.kernel.money import MAX_PRICE, MAX_QUANTITY, PRICE_STEP, QUANTITY_STEP, InvalidNumber, as_price, decimal_from
 from hookfill.kernel.reasons import Reason
 from hookfill.kernel.times import InvalidTime, parse_time
+from hookfill.market.option_symbols import option_in
 from hookfill.signals.actions import AlertRefused, squash
 
 # For each field the keys that mean it, the most telling first: the first that is there and not empty counts. Keys are compared
@@ -139,7 +140,7 @@ def _note_distance(key: str, value: object, found: Found) -> None:
 
 
 def read_symbol(value: object) -> str:
-    """A symbol in upper case, without the exchange in front of it.
+    """A symbol in upper case, without the exchange in front of it; every spelling of an option becomes its OCC symbol.
 
     Raises:
         AlertRefused: no text, or characters that no symbol has.
@@ -150,6 +151,8 @@ def read_symbol(value: object) -> str:
     exchange, colon, rest = symbol.partition(":")
     if colon and exchange:
         symbol = rest
+    if symbol[-1:].isdigit() and (contract := option_in(symbol)) is not None:
+        symbol = contract.symbol
     if not _SYMBOL.fullmatch(symbol):
         raise AlertRefused(
             Reason.SYMBOL_INVALID, f"symbol is {value[:40]!a}; use 1 to 32 letters, digits and . _ - : / ! characters"
