@@ -31,6 +31,8 @@ VALUES: dict[str, Any] = {
     "order_type": "market",
     "purpose": "entry",
     "scopes": ["read"],
+    "shadow_positions.side": "long",
+    "variant": "A",
 }
 """What a column's CHECK asks for."""
 ORDER = ("users", "accounts", "broker_connections")

@@ -13,6 +13,7 @@ from hookfill.journal.model import Event, EventType
 from hookfill.journal.rows import trade_row
 from hookfill.journal.store import SQL as JOURNAL
 from hookfill.kernel.clock import utc_now
+from hookfill.kernel.ids import new_id
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import open_pool
 from support.house import TOKEN, House
@@ -30,6 +31,13 @@ INSERT INTO indicator_export_batches (account_id, batch_id, event_type, batch_nu
 VALUES ($1, $3, 'INDICATOR_EXPORT_V2', 0, 1, 1, 1,
         '{"signals": [{"trade_id": "x", "triangle_time": 1765983600000, "direction": "Bullish"}]}',
         $2, true, gen_random_uuid(), now())
+"""
+
+
+EXPERIMENT = """
+INSERT INTO experiments (account_id, signal_id, experiment_id, strategy_id, symbol, as_of, direction, variant, assignment_hash,
+                         split_percentage, outcome_a, outcome_b, opinions)
+VALUES ($1, $2, $2, $3, 'BTCUSDT', now(), 1, 'A', 'x', 0, 'entered', 'entered', '[]')
 """
 
 
@@ -115,6 +123,8 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         account,
         name,
     )
+    experiment_id = str(new_id())  # no signal's
+    await house.pool.execute(EXPERIMENT, account, experiment_id, strategy["strategy_id"])
     batch_id = 10**15 + UUID(account).int % 10**15  # a number that stands nowhere else
     await house.pool.execute(BATCH, account, name, batch_id)
     trade_id = f"T-{account}"
@@ -128,6 +138,7 @@ async def furnish(house: Place, name: str, token: str, refresh_token: str, owner
         "batch_id": str(batch_id),
         "broker_connection_id": connection_id,
         "id": account,  # of what a halt is for; the routes' examples name an account
+        "experiment_id": experiment_id,
         "invitation_id": invited["invitation_id"],  # only the owner has any
         "job_id": job["job_id"],
         "key_id": key["key_id"],

@@ -94,7 +94,7 @@ async def keep_shadow(connection: asyncpg.Connection, account_id: UUID, rows: Sh
                 await connection.execute(SQL.save_shadow_orders.sql, *_order_columns(rows.orders), account_id)
             if rows.experiments or rows.trades:
                 await connection.execute(
-                    SQL.save_experiments.sql, account_id, *_trade_columns(rows.trades), *_experiment_columns(rows.experiments)
+                    SQL.save_experiments.sql, *_experiment_columns(rows.experiments), account_id, *_trade_columns(rows.trades)
                 )
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         _LOG.error("shadow_not_stored", account_id=str(account_id), error=f"{type(error).__name__}: {error}")

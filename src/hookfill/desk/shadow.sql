@@ -86,8 +86,26 @@ FROM told WHERE is_open
 ON CONFLICT (account_id, variant, order_id) DO UPDATE SET seen_until = excluded.seen_until, state = excluded.state;
 
 -- name: save_experiments!
--- Pairs and the shadow book's fills, as one statement.
-WITH traded AS (
+-- Pairs and the shadow book's fills, as one statement; signals whose door chose no variant are given theirs.
+WITH told AS (
+    SELECT *
+    FROM unnest(
+        :signal_ids::uuid[], :experiment_ids::uuid[], :strategy_ids::uuid[], :symbols::text[], :as_ofs::timestamptz[],
+        :directions::smallint[], :prices::numeric[], :variants::text[], :assignment_hashes::text[], :split_percentages::smallint[],
+        :verdicts_a::text[], :biases_a::smallint[], :confidences_a::double precision[], :verdicts_b::text[],
+        :biases_b::smallint[], :confidences_b::double precision[], :outcomes_a::text[], :outcomes_b::text[], :positions_a::uuid[],
+        :positions_b::uuid[], :barreds::text[], :opinions::text[]
+    ) AS e (
+        signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage,
+        verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, barred,
+        opinions
+    )
+), named AS (
+    UPDATE signals
+    SET experiment_id = told.experiment_id, variant = told.variant, split_percentage = told.split_percentage
+    FROM told
+    WHERE signals.account_id = :account_id::uuid AND signals.signal_id = told.signal_id AND signals.variant IS NULL
+), traded AS (
     INSERT INTO shadow_trades (
         account_id, variant, trade_id, position_id, signal_id, strategy_id, symbol, side, purpose, exit_reason, quantity, price,
         multiplier, commission, realized_pnl, bar_low, bar_high, price_source, traded_at
@@ -104,17 +122,8 @@ INSERT INTO experiments (
     account_id, signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage,
     verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, barred, opinions
 )
-SELECT :account_id::uuid, e.signal_id, e.experiment_id, e.strategy_id, e.symbol, e.as_of, e.direction, e.price, e.variant,
-       e.assignment_hash, e.split_percentage, e.verdict_a, e.bias_a, e.confidence_a, e.verdict_b, e.bias_b, e.confidence_b,
-       e.outcome_a, e.outcome_b, e.position_a, e.position_b, e.barred, e.opinions::jsonb
-FROM unnest(
-    :e_signal_ids::uuid[], :e_experiment_ids::uuid[], :e_strategy_ids::uuid[], :e_symbols::text[], :e_as_ofs::timestamptz[],
-    :e_directions::smallint[], :e_prices::numeric[], :e_variants::text[], :e_assignment_hashes::text[],
-    :e_split_percentages::smallint[], :e_verdicts_a::text[], :e_biases_a::smallint[], :e_confidences_a::double precision[],
-    :e_verdicts_b::text[], :e_biases_b::smallint[], :e_confidences_b::double precision[], :e_outcomes_a::text[],
-    :e_outcomes_b::text[], :e_positions_a::uuid[], :e_positions_b::uuid[], :e_barreds::text[], :e_opinions::text[]
-) AS e (
-    signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash, split_percentage, verdict_a,
-    bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a, position_b, barred, opinions
-)
+SELECT :account_id::uuid, signal_id, experiment_id, strategy_id, symbol, as_of, direction, price, variant, assignment_hash,
+       split_percentage, verdict_a, bias_a, confidence_a, verdict_b, bias_b, confidence_b, outcome_a, outcome_b, position_a,
+       position_b, barred, opinions::jsonb
+FROM told
 ON CONFLICT (account_id, signal_id) DO NOTHING;

@@ -100,6 +100,7 @@ CREATE TABLE shadow_positions (
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX shadow_positions_one_open ON shadow_positions (account_id, variant, strategy_id, symbol) WHERE status <> 'closed';
 CREATE INDEX shadow_positions_open_by_price ON shadow_positions (priced_by, account_id) WHERE status <> 'closed';
+CREATE INDEX shadow_positions_by_opening ON shadow_positions (account_id, opened_at DESC, position_id DESC, variant);
 CREATE INDEX shadow_positions_due ON shadow_positions (due_at) WHERE status <> 'closed';
 COMMENT ON TABLE shadow_positions IS 'what the engine that was not chosen would hold: never part of any account''s cash, equity or limits';
 COMMENT ON COLUMN shadow_positions.signal_id IS 'the signal that opened it';
@@ -146,6 +147,7 @@ CREATE TABLE shadow_trades (
     PRIMARY KEY (account_id, variant, trade_id)
 );
 CREATE INDEX shadow_trades_by_position ON shadow_trades (account_id, variant, position_id);
+CREATE INDEX shadow_trades_by_time ON shadow_trades (account_id, traded_at DESC, trade_id DESC, variant);
 CREATE INDEX shadow_trades_by_signal ON shadow_trades (account_id, signal_id) WHERE signal_id IS NOT NULL;
 COMMENT ON TABLE shadow_trades IS 'the fills of the shadow book';
 COMMENT ON COLUMN shadow_trades.signal_id IS 'the signal that asked for it; null: the position''s own exit rules did';
@@ -155,3 +157,112 @@ DO $$ BEGIN
 END $$;
 -- Whoever deletes a strategy deletes its experiments.
 GRANT DELETE ON experiments, shadow_positions, shadow_orders, shadow_trades TO authenticated;
+
+-- Both sides of each pair with what they came to. The share of one signal's entry in a position that several entries built is its
+-- quantity's share of what the exits brought, less what it itself was bought for: the shares add up to what the position realised.
+CREATE VIEW experiment_pairs WITH (security_invoker = true) AS
+SELECT experiments.*,
+       real_entry.position_id AS real_position_id,
+       positions.status AS real_status,
+       positions.opened_at AS real_opened_at,
+       positions.closed_at AS real_closed_at,
+       positions.exit_reason AS real_exit_reason,
+       coalesce(positions.status <> 'closed', false)
+       OR coalesce(real_entry.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled'), false) AS real_is_open,
+       CASE
+           WHEN positions.status <> 'closed' THEN NULL
+           WHEN positions.entries = 1 THEN positions.realized_pnl
+           ELSE real_share.gross
+       END AS real_gross,
+       CASE
+           WHEN positions.status <> 'closed' THEN NULL
+           WHEN positions.entries = 1 THEN positions.commission
+           ELSE real_share.commission
+       END AS real_commission,
+       shadow_entry.position_id AS shadow_position_id,
+       shadows.status AS shadow_status,
+       shadows.opened_at AS shadow_opened_at,
+       shadows.closed_at AS shadow_closed_at,
+       shadows.exit_reason AS shadow_exit_reason,
+       coalesce(shadows.status <> 'closed', false)
+       OR EXISTS (
+           SELECT FROM shadow_orders
+           WHERE shadow_orders.account_id = experiments.account_id AND shadow_orders.signal_id = experiments.signal_id
+       ) AS shadow_is_open,
+       CASE
+           WHEN shadows.status <> 'closed' THEN NULL
+           WHEN shadows.entries = 1 THEN shadows.realized_pnl
+           ELSE shadow_share.gross
+       END AS shadow_gross,
+       CASE
+           WHEN shadows.status <> 'closed' THEN NULL
+           WHEN shadows.entries = 1 THEN shadows.commission
+           ELSE shadow_share.commission
+       END AS shadow_commission
+FROM experiments
+LEFT JOIN LATERAL (
+    SELECT orders.position_id, orders.status
+    FROM orders
+    WHERE orders.account_id = experiments.account_id AND orders.signal_id = experiments.signal_id AND orders.purpose = 'entry'
+    LIMIT 1
+) AS real_entry ON true
+LEFT JOIN positions ON positions.account_id = experiments.account_id AND positions.position_id = real_entry.position_id
+LEFT JOIN LATERAL (
+    SELECT round(
+               (positions.realized_pnl
+                * sum(fills.quantity) FILTER (WHERE orders.signal_id = experiments.signal_id AND orders.purpose = 'entry')
+                + CASE min(orders.side) FILTER (WHERE orders.purpose = 'entry') WHEN 'buy' THEN 1 ELSE -1 END * positions.multiplier * (
+                    sum(fills.quantity * fills.price) FILTER (WHERE orders.purpose = 'entry')
+                    * sum(fills.quantity) FILTER (WHERE orders.signal_id = experiments.signal_id AND orders.purpose = 'entry')
+                    - sum(fills.quantity) FILTER (WHERE orders.purpose = 'entry')
+                    * sum(fills.quantity * fills.price) FILTER (WHERE orders.signal_id = experiments.signal_id AND orders.purpose = 'entry')
+                )) / sum(fills.quantity) FILTER (WHERE orders.purpose = 'entry'), 10
+           ) AS gross,
+           round(
+               sum(fills.commission) FILTER (WHERE orders.signal_id = experiments.signal_id AND orders.purpose = 'entry')
+               + coalesce(sum(fills.commission) FILTER (WHERE orders.purpose = 'exit'), 0)
+               * sum(fills.quantity) FILTER (WHERE orders.signal_id = experiments.signal_id AND orders.purpose = 'entry')
+               / sum(fills.quantity) FILTER (WHERE orders.purpose = 'entry'), 10
+           ) AS commission
+    FROM fills JOIN orders ON orders.account_id = fills.account_id AND orders.order_id = fills.order_id
+    WHERE positions.entries > 1 AND fills.account_id = positions.account_id AND fills.position_id = positions.position_id
+) AS real_share ON true
+LEFT JOIN LATERAL (
+    SELECT trades.position_id, trades.variant
+    FROM shadow_trades AS trades
+    WHERE trades.account_id = experiments.account_id AND trades.signal_id = experiments.signal_id AND trades.purpose = 'entry'
+    LIMIT 1
+) AS shadow_entry ON true
+LEFT JOIN shadow_positions AS shadows
+    ON shadows.account_id = experiments.account_id AND shadows.variant = shadow_entry.variant
+    AND shadows.position_id = shadow_entry.position_id
+LEFT JOIN LATERAL (
+    SELECT round(
+               (shadows.realized_pnl
+                * sum(trades.quantity) FILTER (WHERE trades.signal_id = experiments.signal_id AND trades.purpose = 'entry')
+                + CASE shadows.side WHEN 'long' THEN 1 ELSE -1 END * shadows.multiplier * (
+                    sum(trades.quantity * trades.price) FILTER (WHERE trades.purpose = 'entry')
+                    * sum(trades.quantity) FILTER (WHERE trades.signal_id = experiments.signal_id AND trades.purpose = 'entry')
+                    - sum(trades.quantity) FILTER (WHERE trades.purpose = 'entry')
+                    * sum(trades.quantity * trades.price) FILTER (WHERE trades.signal_id = experiments.signal_id AND trades.purpose = 'entry')
+                )) / sum(trades.quantity) FILTER (WHERE trades.purpose = 'entry'), 10
+           ) AS gross,
+           round(
+               sum(trades.commission) FILTER (WHERE trades.signal_id = experiments.signal_id AND trades.purpose = 'entry')
+               + coalesce(sum(trades.commission) FILTER (WHERE trades.purpose = 'exit'), 0)
+               * sum(trades.quantity) FILTER (WHERE trades.signal_id = experiments.signal_id AND trades.purpose = 'entry')
+               / sum(trades.quantity) FILTER (WHERE trades.purpose = 'entry'), 10
+           ) AS commission
+    FROM shadow_trades AS trades
+    WHERE shadows.entries > 1 AND trades.account_id = shadows.account_id AND trades.variant = shadows.variant
+      AND trades.position_id = shadows.position_id
+) AS shadow_share ON true;
+COMMENT ON VIEW experiment_pairs IS 'gross and commission are null as long as the position is not closed';
+DO $$
+DECLARE receiver text;
+BEGIN
+    FOR receiver IN SELECT 'public' UNION ALL SELECT quote_ident(rolname) FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON experiment_pairs FROM %s', receiver);
+    END LOOP;
+    GRANT SELECT ON experiment_pairs TO authenticated, service_role;
+END $$;
