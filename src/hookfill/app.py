@@ -27,6 +27,7 @@ from hookfill.accounts.users import RegistrationRules, is_owner_unclaimed
 from hookfill.accounts.vault import Vault
 from hookfill.api.build import build_api
 from hookfill.api.people import People
+from hookfill.api.vital_signs import Process
 from hookfill.api.waking import Waking
 from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.intake import Doors
@@ -155,7 +156,13 @@ async def _api(
         api = build_api(
             pool,
             settings.base_url or url,
-            is_spooling=lambda: writer.is_spooling,
+            process=Process(
+                tally=writer.tally,
+                is_spooling=lambda: writer.is_spooling,
+                spooled_bytes=lambda: writer.spooled_bytes,
+                pools={"api": pool, "candles": candles_pool},
+                metrics_token=_text(settings.metrics_token),
+            ),
             waking=waking,
             people=people,
             vault=vault,

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from hookfill.accounts.secret_cache import SecretCache
 from hookfill.accounts.store import NewStrategy, bootstrap, create_account, create_strategy, default_account, hash_secret
 from hookfill.api.build import build_api
+from hookfill.api.vital_signs import Process
 from hookfill.desk.worker import Worker
 from hookfill.edge.intake import Doors
 from hookfill.edge.router import Router
@@ -118,7 +119,7 @@ async def open_house(database: Database, folder: Path) -> AsyncIterator[House]:
     await secrets.load()
     writer.start()
     doors = Doors(writer, secrets, True, HMAC_SECRET, CANDLES_KEY, pool, pool)
-    api = build_api(pool, "http://house", is_spooling=lambda: writer.is_spooling, people=quick_people())
+    api = build_api(pool, "http://house", process=Process(writer.tally, lambda: writer.is_spooling), people=quick_people())
     router = Router(doors, api, ORIGIN)
     worker = Worker(pool, partial(connect, database, name="desk"), is_simulated=True, concurrency=2)
     transport = httpx.ASGITransport(router, raise_app_exceptions=False)

@@ -18,6 +18,7 @@ from hookfill.brokers.mt5.reconcile import is_foreign
 from hookfill.brokers.mt5.reports import seen_from, theirs_from
 from hookfill.brokers.mt5.store import SQL, own_accounts
 from hookfill.kernel.clock import utc_now
+from hookfill.kernel.ids import NIL
 from hookfill.ops.alarms import list_alarms
 
 router = APIRouter(prefix="/api/v1", tags=["alarms"], responses=PROBLEMS)
@@ -33,7 +34,7 @@ async def alarms(
     offset: Offset = 0,
 ) -> Json:
     """What needs a person: broker and books that differ, accounts that no agent works for, indicators that fell silent."""
-    mine = await own_accounts(connection)
+    mine = [*await own_accounts(connection), NIL]  # the installation's own are the owner's to see
     rows = await list_alarms(connection, mine, in_force=in_force, limit=limit, offset=offset)
     found = [dict(row) for row in rows]
     return Json([{"id": one.pop("alarm_id"), **one} for one in found])

@@ -1,15 +1,15 @@
 """``/health``: whether this server does its work, for load balancers and watchdogs."""
 
-import asyncio
+from dataclasses import asdict
 from importlib.metadata import version
 
-import asyncpg
 from fastapi import APIRouter, Request
 
-from hookfill.api.answers import UNREACHABLE, Json
+from hookfill.api.answers import Json
 from hookfill.api.models import Health
-from hookfill.ops.queue import alarms_in_force, backlog
-from hookfill.signals.store import oldest_pending_seconds
+from hookfill.api.vital_signs import Process, ask_database
+from hookfill.ops.heart import Fares
+from hookfill.ops.vitals import Vitals
 
 ANSWER_SECONDS = 1.0
 LATE_SECONDS = 60.0
@@ -21,27 +21,32 @@ router = APIRouter(tags=["health"])
 @router.get("/health", summary="Whether the server does its work", response_model=Health)
 async def health(request: Request) -> Json:
     """Always 200 while alerts are taken in: without the database they go to the spool, and the status says degraded."""
-    is_spooling = bool(request.app.state.is_spooling())
-    is_answering, oldest, unread, alarms = await _ask(request.app.state.pool)
-    is_late = max(oldest or 0, unread or 0) > LATE_SECONDS
+    process: Process = request.app.state.process
+    is_spooling = process.is_spooling()
+    vitals = await ask_database(request.app.state.pool, ANSWER_SECONDS)
+    oldest = None if vitals is None else vitals.signals.oldest_seconds
+    unread = None if vitals is None else vitals.messages.oldest_seconds
     return Json(
         {
-            "status": "degraded" if is_spooling or is_late or alarms or not is_answering else "ok",
-            "database": is_answering,
+            "status": "ok" if vitals is not None and not is_spooling and _is_well(vitals) else "degraded",
+            "uptime_seconds": process.uptime_seconds,
+            "database": vitals is not None,
             "spooling": is_spooling,
             "oldest_pending_seconds": oldest,
             "oldest_unread_seconds": unread,
-            "alarms": alarms,
+            "alarms": None if vitals is None else vitals.alarms,
+            "workers": [_worker(worker) for worker in vitals.workers] if vitals is not None else [],
+            "feeds": [asdict(feed) for feed in vitals.feeds] if vitals is not None else [],
+            "newest_candle_seconds": None if vitals is None else vitals.candle_seconds,
             "version": version("hookfill"),
         }
     )
 
 
-async def _ask(pool: asyncpg.Pool) -> tuple[bool, float | None, float | None, int | None]:
-    """Whether the database answers in time, ages of the oldest pending signal and unread message, how many alarms are in force."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS), pool.acquire() as connection:
-            unread = (await backlog(connection)).oldest_seconds
-            return True, await oldest_pending_seconds(connection), unread, await alarms_in_force(connection)
-    except UNREACHABLE:
-        return False, None, None, None
+def _is_well(vitals: Vitals) -> bool:
+    is_late = max(vitals.signals.oldest_seconds or 0, vitals.messages.oldest_seconds or 0) > LATE_SECONDS
+    return not (is_late or vitals.alarms or vitals.has_trouble_at_work)
+
+
+def _worker(fares: Fares) -> dict[str, object]:
+    return {name: getattr(fares, name) for name in ("name", "state", "instances", "last_success_at", "consecutive_failures")}

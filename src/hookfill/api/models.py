@@ -265,10 +265,32 @@ class Story(Model):
     steps: list[Step]
 
 
+class WorkerHealth(Model):
+    """How one kind of worker fares, over all processes that run it."""
+
+    name: str
+    state: Literal["ok", "failing", "silent"] = Field(
+        description="failing: three rounds or more in a row failed; silent: no process that runs it was heard of for half a minute."
+    )
+    instances: int = Field(description="Processes that run it and are alive.")
+    last_success_at: datetime | None = Field(description="When the one that is worst off last went round without a failure, UTC.")
+    consecutive_failures: int
+
+
+class FeedHealth(Model):
+    """How fresh the prices of one source are."""
+
+    source: str
+    symbols: int = Field(description="How many symbols have their newest price from there.")
+    newest_at: datetime
+    heard_seconds: float = Field(description="How long ago one last came in.")
+
+
 class Health(Model):
     """Whether this server does its work."""
 
     status: Literal["ok", "degraded"]
+    uptime_seconds: float = Field(description="Since this server started.")
     database: bool = Field(description="The database answers.")
     spooling: bool = Field(description="Messages go to the local spool, because the database does not take them.")
     oldest_pending_seconds: float | None = Field(description="Age of the oldest signal that waits for a decision; null: none does.")
@@ -276,4 +298,7 @@ class Health(Model):
         description="Age of the oldest telemetry or export that waits to be read; null: none does."
     )
     alarms: int | None = Field(description="Alarms in force in all accounts: GET /api/v1/alarms shows each user theirs.")
+    workers: list[WorkerHealth]
+    feeds: list[FeedHealth]
+    newest_candle_seconds: float | None = Field(description="How long ago a candle was last stored; null: never.")
     version: str

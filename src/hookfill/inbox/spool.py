@@ -29,14 +29,14 @@ class SpoolFull(HookfillError):
 
 
 class Spool:
-    """A folder of batches, bounded in bytes."""
+    """A folder of batches, bounded in bytes; ``bytes`` is how much waits in it."""
 
     def __init__(self, folder: Path, *, max_bytes: int = 1 << 30) -> None:
         """Use ``folder`` (made if absent, private to the server's user) for at most ``max_bytes`` of batches."""
         self._folder = folder
         self._max_bytes = max_bytes
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._bytes = sum(path.stat().st_size for path in folder.glob("*.batch"))
+        self.bytes = sum(path.stat().st_size for path in folder.glob("*.batch"))
 
     def write(self, deliveries: list[Delivery]) -> None:
         """Put a batch on disk; it is durable when this returns.
@@ -45,14 +45,14 @@ class Spool:
             SpoolFull: the bound is reached or the disk refuses the write.
         """
         content = orjson.dumps([_to_json(delivery) for delivery in deliveries], default=str)
-        if self._bytes + len(content) > self._max_bytes:
+        if self.bytes + len(content) > self._max_bytes:
             raise SpoolFull("The spool is full: bring the database back, or raise HOOKFILL_SPOOL_MAX_BYTES.")
         target = self._folder / f"{new_id()}.batch"
         try:
             _write_durably(target, content)
         except OSError as error:
             raise SpoolFull(f"The spool can't be written ({error.strerror}): free disk space at {self._folder}.") from error
-        self._bytes += len(content)
+        self.bytes += len(content)
 
     def batches(self) -> Iterator[tuple[Path, list[Delivery]]]:
         """All batches in order of arrival; call ``remove`` when one is safely in the database.
@@ -78,13 +78,13 @@ class Spool:
             path.unlink()
         except FileNotFoundError:
             return
-        self._bytes = max(0, self._bytes - size)
+        self.bytes = max(0, self.bytes - size)
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         damaged = path.with_suffix(".damaged")
         _LOG.error("spool_batch_damaged", kept_as=str(damaged), error=f"{type(error).__name__}: {error}")
         with contextlib.suppress(FileNotFoundError):
-            self._bytes = max(0, self._bytes - path.stat().st_size)
+            self.bytes = max(0, self.bytes - path.stat().st_size)
             path.rename(damaged)
 
     def is_empty(self) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from time import perf_counter
 
 import asyncpg
 import structlog
@@ -19,6 +20,7 @@ import structlog
 from hookfill.inbox import store
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import Spool, SpoolFull
+from hookfill.inbox.tally import Tally
 from hookfill.kernel.reasons import Reason
 from hookfill.postgres.pool import DATABASE_ERRORS
 
@@ -34,7 +36,8 @@ _LOG = structlog.get_logger("hookfill.inbox")
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Done = Callable[[Receipt | Exception], None]
 """What is called when a delivery is on disk, or when it is known that it could not be brought there."""
-_Waiting = tuple[Delivery, Done]
+_Waiting = tuple[Delivery, Done, float]
+"""A delivery, who waits for it, and since when by a clock that only goes forward."""
 _BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -50,7 +53,7 @@ class _Lane:
     def put(self, delivery: Delivery, done: Done) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise SpoolFull("Too many messages wait for the database: slow down, or give the database more power.")
-        self._waiting.append((delivery, done))
+        self._waiting.append((delivery, done, perf_counter()))
         self._wake.set()
 
     async def run(self) -> None:
@@ -60,12 +63,12 @@ class _Lane:
             while self._waiting:
                 batch = self._take()
                 try:
-                    receipts = await self._write([delivery for delivery, _ in batch])
+                    receipts = await self._write([delivery for delivery, _, _ in batch])
                 except Exception as error:
                     self._writer.settle(batch, [error] * len(batch))
                 else:
                     stored = iter(receipts)
-                    self._writer.settle(batch, [_DECOY if delivery.is_decoy else next(stored) for delivery, _ in batch])
+                    self._writer.settle(batch, [_DECOY if delivery.is_decoy else next(stored) for delivery, _, _ in batch])
 
     def _take(self) -> list[_Waiting]:
         """What waits, up to a batch; a key's genuine repeat (later than the window) must wait for the next one."""
@@ -161,6 +164,7 @@ class Writer:
         self.connect = connect
         self.is_simulated = is_simulated
         self.is_spooling = not spool.is_empty()
+        self.tally = Tally()
         self._spool = spool
         self._spool_lock = asyncio.Lock()
         self._lanes = [_Lane(self) for _ in range(lanes)]
@@ -171,6 +175,11 @@ class Writer:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def spooled_bytes(self) -> int:
+        """How much waits in the spool."""
+        return self._spool.bytes
 
     def start(self) -> None:
         """Start the lanes, the waker and the task that empties the spool."""
@@ -202,8 +211,11 @@ class Writer:
 
     def settle(self, batch: Sequence[_Waiting], outcomes: Sequence[Receipt | Exception]) -> None:
         """Tell everyone what became of their delivery; one whose answer fails does not keep the others from theirs."""
-        for (_, done), outcome in zip(batch, outcomes, strict=True):
+        now = perf_counter()
+        for (delivery, done, since), outcome in zip(batch, outcomes, strict=True):
             self._in_flight -= 1
+            if not delivery.is_decoy:
+                self.tally.note(delivery.door, delivery.state, outcome, now - since)
             try:
                 done(outcome)
             except Exception:
