@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from hookfill.desk.flight import Abroad
@@ -71,6 +72,7 @@ def test_the_story_has_the_chain_and_the_candidates() -> None:
     assert (told["contract"], told["source"], told["readable"], told["spot"]) == (CALL_500, "model", "SPY 2026-03-13 500 C", "500")
     assert {"chosen", "in_the_money", "expiration"} <= told["verdicts"].keys()
     assert told["candidates"][0]["verdict"] == "chosen"
+    assert orjson.dumps(told)  # it is stored as it is
 
 
 def test_what_the_alert_names_is_bought() -> None:

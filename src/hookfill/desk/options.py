@@ -224,7 +224,7 @@ def _contract(case: Case, leg: Leg, spot: Quote, volatility: float | None) -> tu
         case.trace["option"] = {"contract": named.symbol, **_told(chain, found)}
         return found, chain
     picked = select_contract(case.alert.option, chain, case.rules.options, _today(case.now), leg.side)
-    case.trace["option"] = {**picked.figures(), **_told(chain, picked.chosen)}
+    case.trace["option"] = {**_as_text(picked.figures()), **_told(chain, picked.chosen)}
     if picked.chosen is None:
         raise Refused("rejected", picked.refusal or Reason.OPTION_CHAIN_MISSING, picked.explanation)
     return picked.chosen, chain
@@ -260,6 +260,15 @@ def _told(chain: OptionChain, chosen: OptionQuote | None) -> dict[str, Any]:
     if chosen is not None:
         told |= {"readable": chosen.contract.readable, "bid": plain(chosen.bid), "ask": plain(chosen.ask)}
     return told
+
+
+def _as_text(value: Any) -> Any:
+    """Figures with their amounts as text, as a story stores them."""
+    if isinstance(value, dict):
+        return {name: _as_text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_text(inner) for inner in value]
+    return plain(value) if isinstance(value, Decimal) else value
 
 
 def _premium(contract: OptionContract, level: Decimal | None, spot: Quote, terms: Terms) -> Decimal | None:
