@@ -117,13 +117,18 @@ def after(before: Situation, outcome: Outcome, signals: Sequence[Signal], horizo
     for order in outcome.orders:
         if order.purpose == "entry":
             entries.setdefault(order.strategy_id, []).append(order.as_of)
+    for rested in outcome.rested:
+        if rested.is_new:
+            entries.setdefault(rested.order.strategy_id, []).append(rested.order.as_of)
     halts = [HaltRow(Halt("strategy", True, halt.reason), strategy_id=halt.strategy_id) for halt in outcome.halts]
+    resting = {one.order_id: one for one in before.resting} | {one.order_id: one.order for one in outcome.rested}
     return replace(
         before,
         account=outcome.account,
         positions=tuple(one for one in positions.values() if one.status != "closed"),
         entry_times={key: tuple(times) for key, times in entries.items()},
         halts=(*before.halts, *halts),
+        resting=tuple(one for one in resting.values() if one.is_open),
         signals=tuple(signals),
         horizon=horizon,
     )
