@@ -24,6 +24,7 @@ from hookfill.api import (
     candles,
     control,
     doors,
+    exit_signals,
     experiments,
     feature_flags,
     health,
@@ -108,6 +109,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         reconciliations,
         health,
         metrics,
+        exit_signals,
     ):
         everything.include_router(room.router)
     return tuple(everything.routes)
