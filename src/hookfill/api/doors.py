@@ -61,7 +61,9 @@ _SIGNED: dict[str, Any] = {
     "summary": "The signed webhook",
     "description": (
         "For senders that can sign: `x-webhook-signature` is the hex HMAC-SHA256 of the raw body with HMAC_SECRET; those that "
-        "can't put the secret into the body's `secret`. The same symbol, direction and timeframe within 60 s are one signal."
+        "can't put the secret into the body's `secret`. The same symbol, direction and timeframe within 60 s are one signal. "
+        "`variant` is the engine that acts on it: A, the rules; or B, the council, for `AB_SPLIT_PERCENTAGE` of all signals "
+        "while the flag `enable_variant_b` is on."
     ),
     "parameters": [{"name": "x-webhook-signature", "in": "header", "required": False, "schema": {"type": "string"}}],
     "requestBody": _body(
