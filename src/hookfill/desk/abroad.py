@@ -159,6 +159,7 @@ async def apply_moves(connection: asyncpg.Connection, account_id: UUID, moves: M
         [one.error_message for one in resolutions],
         [one.fill_price for one in resolutions],
         [one.broker_order_id for one in resolutions],
+        list(moves.withdrawn),
         [deal.deal_id for deal in deals],
         [deal.note for deal in deals],
     )

@@ -52,7 +52,7 @@ WITH flying AS (
 )
 SELECT orders.order_id, client_order_id, orders.signal_id, position_id, orders.strategy_id, orders.symbol, side, purpose, exit_reason,
        quantity, orders.status, orders.as_of, filled_quantity, average_fill_price, orders.broker_order_id, orders.reason,
-       orders.error_message AS text,
+       orders.error_message AS text, orders.order_type, orders.cancel_requested_at IS NOT NULL AS is_withdrawn,
        signals.alert ->> 'stop_loss' AS alert_stop, signals.alert ->> 'take_profit' AS alert_target,
        signals.alert ->> 'price' AS alert_price
 FROM wanted
@@ -126,6 +126,9 @@ WITH asked AS (
         :resolved_prices::numeric[], :resolved_numbers::text[]
     ) AS r (signal_id, status, reason, error_message, fill_price, broker_order_id)
     WHERE signals.account_id = :account_id::uuid AND signals.signal_id = r.signal_id AND signals.status = 'approved'
+), withdrawn AS (
+    UPDATE orders SET cancel_requested_at = clock_timestamp()
+    WHERE account_id = :account_id::uuid AND order_id = ANY (:withdrawn::uuid[]) AND cancel_requested_at IS NULL
 ), noted AS (
     UPDATE broker_deals SET settled_at = clock_timestamp(), note = d.note
     FROM unnest(:deal_ids::text[], :deal_notes::text[]) AS d (deal_id, note)

@@ -98,7 +98,7 @@ def _order_columns(outcome: Outcome) -> list[list[Any]]:
         *_columns(
             orders,
             "order_id client_order_id signal_id position_id strategy_id symbol side order_type purpose exit_reason quantity "
-            "stop_price status broker_order_id",
+            "stop_price limit_price status broker_order_id",
         ),
         filled,
         [total / quantity if quantity else None for total, quantity in zip(spent, filled, strict=True)],

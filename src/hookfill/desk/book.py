@@ -96,6 +96,17 @@ class Book:
             for flight in self.flights.values()
         )
 
+    def waiting_abroad(self, strategy_id: UUID, symbol: str) -> list[Flight]:
+        """A strategy's orders in a symbol that wait for their price at the broker, and were not asked to be cancelled yet."""
+        return [
+            flight
+            for flight in self.flights.values()
+            if flight.is_open
+            and flight.order_type != "market"
+            and not flight.is_withdrawn
+            and (flight.strategy_id, flight.symbol) == (strategy_id, symbol)
+        ]
+
     def entries_in_flight(self) -> list[Flight]:
         """Orders at the broker that would open or grow a position: they count as if they were filled."""
         return [flight for flight in self.flights.values() if flight.is_open and flight.purpose == "entry"]

@@ -26,6 +26,8 @@ class Flight:
         alert_stop, alert_target: what the alert itself named.
         estimate: the alert's own price, to value it at while it is in flight and no market price is known; None: it named none.
         reason, text: why it ended unfilled, or in part.
+        order_type: ``market``, or ``limit`` or ``stop`` for an entry that waits for a price at the broker.
+        is_withdrawn: it was asked to be cancelled.
     """
 
     order_id: UUID
@@ -52,6 +54,8 @@ class Flight:
     alert_stop: Decimal | None = None
     alert_target: Decimal | None = None
     estimate: Decimal | None = None
+    order_type: str = "market"
+    is_withdrawn: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -170,6 +174,7 @@ class Moves:
         jobs: to be asked of an agent.
         settled: jobs whose end is booked.
         cancelled: jobs that are not to be begun any more; they are settled with it.
+        withdrawn: orders at the broker that shall not fill any further.
     """
 
     flights: tuple[Flight, ...] = ()
@@ -179,6 +184,7 @@ class Moves:
     ends: tuple[OrderEnd, ...] = ()
     resolutions: tuple[Resolution, ...] = ()
     deals: tuple[DealNote, ...] = ()
+    withdrawn: tuple[UUID, ...] = ()
 
     def __add__(self, other: "Moves") -> "Moves":
         """Both, in this order."""

@@ -16,6 +16,7 @@ from hookfill.brokers.mt5.model import EXIT_LIFE
 from hookfill.desk.book import Book
 from hookfill.desk.booking import book_news
 from hookfill.desk.decide import decide_signal
+from hookfill.desk.flight import Moves
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation, Step, UnusableSignal, Verdict
 from hookfill.desk.passing import make_way, reach, see, true_at
 from hookfill.desk.resting import end_waiting
@@ -111,7 +112,13 @@ def _fold_prices(
 
 
 def _keep_waiting(book: Book, situation: Situation, signal: Signal) -> None:
-    """What is in flight decides what the signal means: it waits untouched, but no longer than even an exit would live."""
+    """What is in flight decides what the signal means: it waits untouched, but no longer than even an exit would live.
+
+    What waits for a price at the broker gives way to it: the rest of it is cancelled.
+    """
+    withdrawn = [replace(flight, is_withdrawn=True) for flight in book.waiting_abroad(signal.strategy_id, signal.alert.symbol)]
+    if withdrawn:
+        book.apply(Step(book.account, moves=Moves(flights=tuple(withdrawn), withdrawn=tuple(one.order_id for one in withdrawn))))
     abroad = situation.abroad
     if abroad is None or abroad.now < signal.as_of + EXIT_LIFE:
         return

@@ -104,13 +104,14 @@ WITH decided AS (
 ), ordered AS (
     INSERT INTO orders (
         account_id, order_id, client_order_id, signal_id, position_id, strategy_id, symbol, side, order_type, purpose, exit_reason,
-        quantity, stop_price, status, broker_order_id, filled_quantity, average_fill_price, as_of
+        quantity, stop_price, limit_price, status, broker_order_id, filled_quantity, average_fill_price, as_of
     )
     SELECT :account_id::uuid, o.*
     FROM unnest(
         :o_order_ids::uuid[], :o_client_order_ids::text[], :o_signal_ids::uuid[], :o_position_ids::uuid[],
         :o_strategy_ids::uuid[], :o_symbols::text[], :o_sides::text[], :o_order_types::text[], :o_purposes::text[],
-        :o_exit_reasons::text[], :o_quantities::numeric[], :o_stop_prices::numeric[], :o_statuses::text[],
+        :o_exit_reasons::text[], :o_quantities::numeric[], :o_stop_prices::numeric[], :o_limit_prices::numeric[],
+        :o_statuses::text[],
         :o_broker_order_ids::text[], :o_filled_quantities::numeric[], :o_average_prices::numeric[], :o_as_ofs::timestamptz[]
     ) AS o
 ), filled AS (

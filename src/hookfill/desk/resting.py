@@ -47,7 +47,7 @@ LAST_BAR_DELAY = timedelta(seconds=60)
 
 
 def check_can_wait(case: Case) -> None:
-    """An entry can wait for a price on paper, in what is not an option, and with nothing to leave before it.
+    """An entry can wait for a price on paper and at Alpaca, in what is not an option, and with nothing to leave before it.
 
     Raises:
         Refused: the alert asks for a limit or stop entry, and it can't.
@@ -55,8 +55,8 @@ def check_can_wait(case: Case) -> None:
     if not case.alert.waits:
         return
     kind = case.alert.order_type
-    if case.account.kind != "paper":
-        raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order rests at paper accounts only")
+    if case.account.trades_lots:
+        raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order rests on paper and at Alpaca only")
     if case.alert.option is not None:
         raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order for an option")
     if case.exits:

@@ -96,3 +96,4 @@ class Order:
     as_of: datetime
     fills: tuple[Fill, ...]
     broker_order_id: str | None = None
+    limit_price: Decimal | None = None

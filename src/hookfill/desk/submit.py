@@ -6,9 +6,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from hookfill.accounts.model import Account, UserDefaults
-from hookfill.brokers.alpaca.instruct import for_alpaca
+from hookfill.brokers.alpaca.instruct import Terms, for_alpaca
 from hookfill.brokers.mt5.instruct import Instruction, close_job, protect, trade_job, with_defaults
 from hookfill.brokers.mt5.model import ENTRY_LIFE, EXIT_LIFE, NewJob
+from hookfill.brokers.paper.rest import expiry_of
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, reason_to_leave, ticket_of
 from hookfill.desk.flight import Abroad, Flight, Moves
@@ -25,6 +26,7 @@ from hookfill.kernel.reasons import Reason
 from hookfill.market.model import InstrumentKind
 from hookfill.orders.model import Leg, Side
 from hookfill.positions.model import Position
+from hookfill.signals.model import Alert
 
 RETRY_AFTER = timedelta(seconds=20)
 """A position's own exit that did not fill is asked for again no sooner than this after the last time: three times a minute."""
@@ -56,18 +58,41 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
     if refused is not None:
         raise Refused("rejected", Reason.BROKER_NOT_RECONCILED, refused.rstrip("."))
     until = _begin_until(case, ENTRY_LIFE)
-    defaults, alert, price = _defaults(case), case.alert, _live_price(case)
+    defaults, alert = _defaults(case), case.alert
+    price = alert.order_price if alert.waits else _live_price(case)
     exits = with_defaults(case.rules.exits, defaults.stop_loss_pips, defaults.take_profit_pips)
     quantity = size_of(case, leg, price, exits)
     check_entry(case, quantity)
     ticket = ticket_of(case, number, "entry", None)
     position_id = new_position_id(ticket) if case.position is None else case.position.position_id
-    order = _submitted(ticket, position_id, leg.side, quantity)
+    order = _waiting(_submitted(ticket, position_id, leg.side, quantity), alert)
     sent = protect(leg.side, price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
     depends_on = case.moves.jobs[-1].job_id if case.moves.jobs else None
     job = trade_job(_instruction(order, until, depends_on), case.account.symbol_map, sent, defaults.max_spread)
-    _keep(case, order, _for_broker(case.account, order, job))
+    _keep(case, order, _for_broker(case.account, order, job, _terms(case)))
     case.entered = True
+
+
+def _waiting(order: Order, alert: Alert) -> Order:
+    """The order with the price that it waits for, if it does."""
+    if not alert.waits:
+        return order
+    if alert.order_type == "limit":
+        return replace(order, order_type=alert.order_type, limit_price=alert.order_price)
+    return replace(order, order_type=alert.order_type, stop_price=alert.order_price)
+
+
+def _terms(case: Case) -> Terms | None:
+    """How an entry waits for its price at a broker; None: it is made at the market.
+
+    Alpaca ends orders for shares at the close by itself, and orders for coins never, so there their day's end is told.
+    """
+    alert = case.alert
+    if not alert.waits:
+        return None
+    is_coin = case.instrument.kind is InstrumentKind.CRYPTO
+    until = expiry_of(case.instrument, case.now, alert.time_in_force) if is_coin else None
+    return Terms(alert.order_type, alert.order_price, alert.time_in_force, until)
 
 
 def _defaults(case: Case) -> UserDefaults:
@@ -172,9 +197,9 @@ def _close(account: Account, order: Order, expires_at: datetime) -> NewJob:
     return _for_broker(account, order, close_job(_instruction(order, expires_at), account.symbol_map, order.position_id))
 
 
-def _for_broker(account: Account, order: Order, job: NewJob) -> NewJob:
+def _for_broker(account: Account, order: Order, job: NewJob, terms: Terms | None = None) -> NewJob:
     """The job in the terms of the account's broker."""
-    return for_alpaca(job, order.client_order_id) if account.kind == "alpaca" else job
+    return for_alpaca(job, order.client_order_id, terms) if account.kind == "alpaca" else job
 
 
 def _keep(case: Case, order: Order, job: NewJob) -> None:
@@ -204,4 +229,5 @@ def _flight(order: Order, job: NewJob) -> Flight:
         job_id=job.job_id,
         depends_on=job.depends_on,
         is_waiting=True,
+        order_type=order.order_type,
     )

@@ -43,11 +43,15 @@ WHERE accounts.user_id = :user_id::uuid AND orders.order_id = :order_id::uuid
 FOR UPDATE OF accounts;
 
 -- name: request_cancel^
--- Once: of an order that rests. The desk, which is woken, ends it before it looks at any price.
+-- Once: of an order that rests, or that is at Alpaca. Who is woken, the desk or the account's session there, ends it.
 UPDATE orders SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
-WHERE account_id = :account_id::uuid AND order_id = :order_id::uuid AND terms IS NOT NULL
-  AND status IN ('working', 'partially_filled')
-RETURNING pg_notify('hookfill_prices', '');
+WHERE account_id = :account_id::uuid AND order_id = :order_id::uuid
+  AND (
+      terms IS NOT NULL AND status IN ('working', 'partially_filled')
+      OR status IN ('submitting', 'unknown', 'working', 'partially_filled')
+      AND EXISTS (SELECT FROM accounts WHERE accounts.account_id = orders.account_id AND accounts.kind = 'alpaca')
+  )
+RETURNING pg_notify('hookfill_prices', ''), pg_notify('hookfill_jobs', account_id::text);
 
 -- name: fills_of_orders
 SELECT * FROM fills

@@ -88,7 +88,7 @@ class NotCancellable(HookfillError):
 
 
 async def cancel_order(connection: asyncpg.Connection, user_id: UUID, order_id: UUID) -> dict[str, Any] | None:
-    """Ask the desk to cancel a user's order that rests on paper; from now on nothing of it fills any more.
+    """Ask to cancel a user's order that rests on paper, or that is at Alpaca; on paper nothing of it fills from now on.
 
     Asking again changes nothing. Run it in a transaction: the account's lock is held until its end, so that no fill comes between.
 
@@ -96,7 +96,7 @@ async def cancel_order(connection: asyncpg.Connection, user_id: UUID, order_id: 
         The order as ``list_orders`` has it; None when the user has no such order.
 
     Raises:
-        NotCancellable: it has ended, or it is not at a paper account.
+        NotCancellable: it has ended, or it is at MetaTrader.
     """
     account = await connection.fetchrow(SQL.lock_account_of_order.sql, user_id, order_id)
     if account is None:
@@ -106,7 +106,7 @@ async def cancel_order(connection: asyncpg.Connection, user_id: UUID, order_id: 
     if asked is None and ORDER.is_terminal(order["status"]):
         raise NotCancellable(f"The order is {order['status']}: there is nothing left of it to cancel.")
     if asked is None:
-        raise NotCancellable(f"The order is {order['status']} at a broker: cancel it there, or flatten the position that it makes.")
+        raise NotCancellable(f"The order is {order['status']} at MetaTrader: cancel it there, or flatten what it makes.")
     return order
 
 

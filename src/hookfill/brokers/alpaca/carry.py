@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from hookfill.brokers.alpaca.answers import pause
-from hookfill.brokers.alpaca.instruct import UnusableJob, ask_from, missing_coins, plain_symbol
+from hookfill.brokers.alpaca.instruct import UnusableJob, ask_from, good_until, missing_coins, plain_symbol
 from hookfill.brokers.alpaca.outcome import expired, failed, result_of
 from hookfill.brokers.mt5.model import JobResult, JobType
 from hookfill.brokers.port import Ask, Broker, Holding, KnownAlready, NotNow, OrderState, Refused, Unknown, merge
+from hookfill.kernel.clock import utc_now
 from hookfill.kernel.money import ZERO
 
 NOTHING_DONE = "Its time was over before it could be begun: nothing was done."
@@ -27,7 +28,8 @@ class Timing:
         looks: how many looks in a row must show nothing before an order whose making was not answered counts as not there.
         settled: how long it is looked for, when it may not be begun any more, until it is given up: late deliveries come sooner.
         visible: how long an outcome may be unknown before it is shown as such.
-        patience: how long an entry at the market may take to be filled before the rest of it is cancelled.
+        patience: how long an entry at the market, or one of which a part is filled, may take before the rest of it is cancelled:
+            what is filled is in the books, and guarded, only when the order is over.
         first_pause: between the first two looks; it grows from there.
         freed: how long is waited for what guards a position to be cancelled.
     """
@@ -57,6 +59,11 @@ class Errand:
     attempts: int
     begin_until: float | None
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_unwanted(self) -> bool:
+        """Whether what is left of its order shall be cancelled."""
+        until = good_until(self.input_data)
+        return self.cancel.is_set() or (until is not None and utc_now() >= until)
 
     def may_begin(self) -> bool:
         """Whether it may still be begun."""
@@ -163,8 +170,7 @@ class Carrier:
             if isinstance(made, JobResult):
                 return made
             state = made
-        patience = self._timing.patience if ask.order_type == "market" else None
-        return result_of(await self._until_over(errand, state, patience))
+        return result_of(await self._until_over(errand, state, waits=ask.order_type != "market"))
 
     async def _made_before(self, errand: Errand, ask: Ask) -> OrderState | None:
         """The order that an earlier lease, or an earlier life of this program, may have made."""
@@ -219,10 +225,15 @@ class Carrier:
                 is_shown = True
             await asyncio.sleep(pause(failures or misses, random.random(), first=self._timing.first_pause))
 
-    async def _until_over(self, errand: Errand, state: OrderState, patience: float | None) -> OrderState:
-        """Wait for the order's end: the stream tells of it, and looking does where the stream does not."""
+    async def _until_over(self, errand: Errand, state: OrderState, *, waits: bool) -> OrderState:
+        """Wait for the order's end: the stream tells of it, and looking does where the stream does not.
+
+        Args:
+            waits: it may wait for its price as long as nothing of it is filled. Orders that leave a position have all the time.
+        """
         now = asyncio.get_running_loop().time
-        give_up = None if patience is None else now() + patience
+        is_entry = errand.job_type is JobType.TRADE
+        give_up = now() + self._timing.patience if is_entry and not waits else None
         looks, is_cancelled = 0, False
         self._watch.told(state)
         if not state.is_over:
@@ -233,7 +244,9 @@ class Carrier:
             if not await self._watch.wait(state.client_order_id, seconds):
                 await self._look_again(state.client_order_id)
             state = self._watch.state(state.client_order_id) or state
-            is_wanted = errand.cancel.is_set() or (give_up is not None and now() >= give_up)
+            if is_entry and give_up is None and state.filled > ZERO:
+                give_up = now() + self._timing.patience
+            is_wanted = errand.is_unwanted() or (give_up is not None and now() >= give_up)
             if is_wanted and not is_cancelled and not state.is_over:
                 is_cancelled, looks = await self._cancelled(state), 0
         return state
@@ -268,7 +281,7 @@ class Carrier:
             if isinstance(made, JobResult):
                 return made
             state = made
-        over = await self._until_over(errand, state, None)
+        over = await self._until_over(errand, state, waits=False)
         return result_of(over, missing_coins(ask.quantity, over.quantity, ask.symbol))
 
     async def _free(self, errand: Errand, ask: Ask) -> Decimal | JobResult:

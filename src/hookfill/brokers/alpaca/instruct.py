@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from hookfill.brokers.mt5.model import NewJob
 from hookfill.brokers.port import Ask
 from hookfill.kernel.errors import HookfillError
 from hookfill.kernel.money import MAX_QUANTITY, ZERO, decimal_from, plain, round_to_tick
+from hookfill.kernel.times import parse_time
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import InstrumentKind
 
@@ -34,11 +36,13 @@ class Terms:
         order_type: ``market``, ``limit`` or ``stop``.
         price: the limit or the stop's level.
         time_in_force: ``day`` or ``gtc``.
+        good_until: when what is left of it shall be cancelled (UTC), where Alpaca does not end it by itself; None: it does.
     """
 
     order_type: str = "market"
     price: Decimal | None = None
     time_in_force: str = "day"
+    good_until: datetime | None = None
 
 
 def for_alpaca(job: NewJob, client_order_id: str, terms: Terms | None = None) -> NewJob:
@@ -48,6 +52,8 @@ def for_alpaca(job: NewJob, client_order_id: str, terms: Terms | None = None) ->
     told = {"client_order_id": client_order_id, "order_type": terms.order_type, "time_in_force": terms.time_in_force}
     if terms.price is not None:
         told["order_price"] = plain(terms.price)
+    if terms.good_until is not None:
+        told["good_until"] = terms.good_until.isoformat()
     return replace(job, input_data={**kept, **told})
 
 
@@ -82,6 +88,12 @@ def ask_from(given: Mapping[str, Any]) -> Ask:
         stop_loss=_number(given, "sl"),
         take_profit=_number(given, "tp"),
     )
+
+
+def good_until(given: Mapping[str, Any]) -> datetime | None:
+    """When what is left of a job's order shall be cancelled; None: nobody has to."""
+    told = given.get("good_until")
+    return None if told is None else parse_time(told, "good_until")
 
 
 def fields_of(ask: Ask) -> dict[str, Any]:

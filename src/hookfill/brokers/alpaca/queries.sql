@@ -58,14 +58,32 @@ FROM alpaca_sessions
 WHERE account_id = :account_id::uuid;
 
 -- name: extend_leases
--- Keeps the leases of what a session is at; returns of which somebody asked to end the order.
+-- Keeps the leases of what a session is at; returns of which the order shall not fill any further: somebody asked to cancel it, or it
+-- is an entry that waits for a price while trading is halted, or its strategy is gone or switched off.
 WITH kept AS (
     UPDATE jobs SET leased_until = clock_timestamp() + :lease::interval
     WHERE account_id = :account_id::uuid AND job_id = ANY (:job_ids::uuid[]) AND status = 'running'
       AND leased_by = :session_id::uuid AND leased_until < clock_timestamp() + :lease::interval / 2
 )
-SELECT job_id FROM jobs
-WHERE account_id = :account_id::uuid AND job_id = ANY (:job_ids::uuid[]) AND cancel_asked_at IS NOT NULL;
+SELECT jobs.job_id
+FROM jobs
+JOIN orders ON orders.account_id = jobs.account_id AND orders.order_id = jobs.order_id
+LEFT JOIN strategies ON strategies.account_id = orders.account_id AND strategies.strategy_id = orders.strategy_id
+WHERE jobs.account_id = :account_id::uuid AND jobs.job_id = ANY (:job_ids::uuid[])
+  AND (
+      orders.cancel_requested_at IS NOT NULL
+      OR orders.order_type <> 'market' AND orders.purpose = 'entry'
+      AND (
+          strategies.is_enabled IS NOT TRUE
+          OR EXISTS (
+              SELECT FROM halts
+              WHERE halts.account_id IN (:account_id::uuid, '00000000-0000-0000-0000-000000000000') AND halts.lifted_at IS NULL
+                AND (halts.user_id IS NULL OR halts.user_id = (SELECT user_id FROM accounts WHERE account_id = :account_id::uuid))
+                AND (halts.strategy_id IS NULL OR halts.strategy_id = orders.strategy_id)
+                AND (halts.symbol IS NULL OR halts.symbol = orders.symbol)
+          )
+      )
+  );
 
 -- name: order_of_job$
 -- The order that a job carries out.
@@ -107,10 +125,3 @@ WHERE account_id = :account_id::uuid AND status IN ('rejected', 'expired', 'canc
 
 -- name: unknown_orders
 SELECT client_order_id FROM orders WHERE account_id = :account_id::uuid AND status = 'unknown';
-
--- name: ask_to_cancel$
--- Ask to end the order of a job that runs at Alpaca; null when there is none such.
-UPDATE jobs SET cancel_asked_at = coalesce(cancel_asked_at, clock_timestamp())
-WHERE account_id = :account_id::uuid AND job_id = :job_id::uuid AND status = 'running'
-  AND EXISTS (SELECT FROM accounts WHERE accounts.account_id = jobs.account_id AND accounts.kind = 'alpaca')
-RETURNING job_id;

@@ -6,7 +6,6 @@ another process may take over at once. All of it is done as the installation.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -80,7 +79,7 @@ async def note_failure(connection: asyncpg.Connection, account_id: UUID, session
 
 
 async def extend(connection: asyncpg.Connection, account_id: UUID, session_id: UUID, job_ids: Iterable[UUID]) -> set[UUID]:
-    """Keep the leases of the jobs that a session is at; those whose order somebody asked to end."""
+    """Keep the leases of the jobs that a session is at; those whose order shall not fill any further."""
     rows = await connection.fetch(SQL.extend_leases.sql, LEASE, account_id, list(job_ids), session_id)
     return {row["job_id"] for row in rows}
 
@@ -124,9 +123,3 @@ async def mark_working(connection: asyncpg.Connection, account_id: UUID, order_i
     """An order is at the broker and not over."""
     status = "partially_filled" if state.filled > ZERO else "working"
     await connection.execute(SQL.note_order.sql, status, state.broker_order_id, None, account_id, order_id, _IN_FLIGHT)
-
-
-async def ask_to_cancel(connection: asyncpg.Connection, account_id: UUID, job_id: UUID) -> bool:
-    """Ask to end the order of a job that runs at Alpaca; False when there is none such."""
-    found: Any = await connection.fetchval(SQL.ask_to_cancel.sql, account_id, job_id)
-    return found is not None

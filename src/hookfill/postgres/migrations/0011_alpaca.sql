@@ -64,9 +64,6 @@ CREATE INDEX accounts_without_start ON accounts (account_id)
     WHERE kind IN ('mt5', 'alpaca') AND starting_cash = 0 AND broker_balance > 0;
 COMMENT ON INDEX accounts_without_start IS 'whose first balance the broker has told and the desk has not booked';
 
-ALTER TABLE jobs ADD COLUMN cancel_asked_at timestamptz;
-COMMENT ON COLUMN jobs.cancel_asked_at IS 'when somebody asked to end its order at the broker; only Alpaca''s can be ended while they run';
-
 CREATE TABLE alpaca_sessions (
     account_id    uuid PRIMARY KEY,
     session_id    uuid,
