@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,10 +19,7 @@ from hookfill.market.option_prices import (
     volatility_rank,
     years_between,
 )
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # its generated bindings, from Python 3.12 on
-    import QuantLib
+from support.quantlib import quantlib_greeks
 
 RIGHTS: tuple[Right, ...] = ("CALL", "PUT")
 GRID = list(
@@ -40,22 +36,6 @@ NUMBERS = {
 }
 
 
-def theirs(right: Right, spot: float, strike: float, years: float, volatility: float, rate: float, dividend_yield: float) -> Greeks:
-    kind = QuantLib.Option.Call if right == "CALL" else QuantLib.Option.Put
-    forward = spot * math.exp((rate - dividend_yield) * years)
-    found = QuantLib.BlackCalculator(
-        QuantLib.PlainVanillaPayoff(kind, strike), forward, volatility * math.sqrt(years), math.exp(-rate * years)
-    )
-    return Greeks(
-        price=found.value(),
-        delta=found.delta(spot),
-        gamma=found.gamma(spot),
-        theta=found.theta(spot, years) / 365,
-        vega=found.vega(years) / 100,
-        rho=found.rho(years) / 100,
-    )
-
-
 def assert_alike(ours: Greeks, other: Greeks, scale: float) -> None:
     for name, value in other.figures().items():
         assert getattr(ours, name) == pytest.approx(value, rel=1e-8, abs=1e-10 * max(scale, 1.0)), name
@@ -66,7 +46,7 @@ def test_prices_and_greeks_on_a_grid(right: Right, moneyness: float, years: floa
     for spot, rate, dividend_yield in ((100.0, 0.04, 0.0), (4.2, 0.0, 0.03), (5_000.0, -0.01, 0.015)):
         strike = spot * moneyness
         ours = greeks(right, spot, strike, years, volatility, rate, dividend_yield)
-        assert_alike(ours, theirs(right, spot, strike, years, volatility, rate, dividend_yield), spot)
+        assert_alike(ours, quantlib_greeks(right, spot, strike, years, volatility, rate, dividend_yield), spot)
         assert ours.price == price(right, spot, strike, years, volatility, rate, dividend_yield)
 
 
@@ -77,7 +57,7 @@ def test_prices_and_greeks_anywhere(
     arguments = (right, spot, spot * moneyness, years, volatility, rate, dividend_yield)
     # Gamma and theta grow without end as time and volatility go: there both lose digits in d1.
     assume(volatility * math.sqrt(years) > 0.002)
-    assert_alike(greeks(*arguments), theirs(*arguments), spot / (volatility * math.sqrt(years)))
+    assert_alike(greeks(*arguments), quantlib_greeks(*arguments), spot / (volatility * math.sqrt(years)))
 
 
 def test_a_price_from_the_book() -> None:
