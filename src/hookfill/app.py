@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
@@ -138,20 +139,8 @@ async def _api(
     writer.start()
     waking = Waking(pool, partial(connect, database, name="jobs wake"))
     running = [asyncio.create_task(secrets.run()), asyncio.create_task(waking.run())]
-    doors = Doors(
-        writer=writer,
-        secrets=secrets,
-        is_simulated=settings.is_simulated,
-        hmac_secret=_text(settings.hmac_secret),
-        candles_key=home.candles_key(settings),
-        candles_pool=candles_pool,
-        exports_pool=pool,
-        telemetry_token=_text(settings.telemetry_token),
-        export_token=_text(settings.indicator_export_token),
-        auto_repair=settings.auto_repair,
-        candles_rate=RateLimit(settings.candle_requests_per_minute),
-        split=lambda: split_in_force(board.flags, settings.ab_split_percentage),
-    )
+    split = partial(_split, board, settings.ab_split_percentage)
+    doors = _doors(settings, home, writer, secrets, candles_pool=candles_pool, exports_pool=pool, split=split)
     try:
         api = build_api(
             pool,
@@ -177,6 +166,25 @@ async def _api(
         await writer.stop()
         await secrets.close()
         await asyncio.gather(close_pool(pool), close_pool(candles_pool))
+
+
+def _doors(settings: Settings, home: Home, writer: Writer, secrets: SecretCache, **more: Any) -> Doors:
+    return Doors(
+        writer=writer,
+        secrets=secrets,
+        is_simulated=settings.is_simulated,
+        hmac_secret=_text(settings.hmac_secret),
+        candles_key=home.candles_key(settings),
+        telemetry_token=_text(settings.telemetry_token),
+        export_token=_text(settings.indicator_export_token),
+        auto_repair=settings.auto_repair,
+        candles_rate=RateLimit(settings.candle_requests_per_minute),
+        **more,
+    )
+
+
+def _split(board: FlagBoard[Flags], split_percentage: int) -> int:
+    return split_in_force(board.flags, split_percentage)
 
 
 def _text(secret: SecretStr | None) -> str | None:
