@@ -22,9 +22,12 @@ _CHECKS = {
         SELECT signal_id, status FROM signals
         WHERE (status = 'executed') <> EXISTS (
             SELECT FROM orders WHERE orders.account_id = signals.account_id AND orders.signal_id = signals.signal_id)""",
-    "two orders of one purpose for one signal": """
+    "two orders of one purpose for one signal and position": """
         SELECT signal_id, purpose FROM orders WHERE signal_id IS NOT NULL
-        GROUP BY account_id, signal_id, purpose HAVING count(*) > 1""",
+        GROUP BY account_id, signal_id, position_id, purpose HAVING count(*) > 1""",
+    "two entries for one signal": """
+        SELECT signal_id FROM orders WHERE signal_id IS NOT NULL AND purpose = 'entry'
+        GROUP BY account_id, signal_id HAVING count(*) > 1""",
     "an order that is not filled by its fills": """
         SELECT order_id FROM orders LEFT JOIN fills USING (account_id, order_id)
         GROUP BY account_id, order_id, orders.quantity, filled_quantity, status

@@ -1,11 +1,12 @@
 """A paper account in a few dozen lines, to witness against the desk: nothing of Hookfill's is imported here.
 
-One EURUSD position of one strategy, sized by the alerts. The rules are the contracts' words: market orders fill at the last closed
-bar's close, a basis point worse, on the tick grid away from the trader's favour and within that bar; stops at their level or the
-open if that is worse, a basis point worse; targets at their level or the open if that is better; a stop counts before a target; a
-bar under way at a fill counts by its close only.
+One position of one strategy, in EURUSD or whatever has another lot, tick and hours, sized by the alerts. The rules are the
+contracts' words: market orders fill at the last closed bar's close, a basis point worse, on the tick grid away from the trader's
+favour and within that bar; stops at their level or the open if that is worse, a basis point worse; targets at their level or the
+open if that is better; a stop counts before a target; a bar under way at a fill counts by its close only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -69,6 +70,9 @@ class Naive:
     outcomes: list[str | None] = field(default_factory=list)
     closed: list[tuple[datetime, datetime, str, Decimal]] = field(default_factory=list)
     realized: Decimal = Decimal(0)
+    lot: int = LOT
+    tick: Decimal = TICK
+    is_trading: Callable[[datetime], bool] = is_trading
 
     def walk(self, bars: list[Bar], alerts: list[Fired]) -> "Naive":
         """All of it in order of time; a bar that closes at an alert's time comes first."""
@@ -83,7 +87,7 @@ class Naive:
 
     def _worse(self, price: Decimal, sign: int, bar: Bar) -> Decimal:
         slipped = price * (1 + sign * BASIS_POINT)
-        grid = (slipped / TICK).to_integral_value(ROUND_CEILING if sign > 0 else ROUND_FLOOR) * TICK
+        grid = (slipped / self.tick).to_integral_value(ROUND_CEILING if sign > 0 else ROUND_FLOOR) * self.tick
         return min(max(grid, bar.low), bar.high)
 
     def _bar(self, bar: Bar) -> None:
@@ -113,7 +117,7 @@ class Naive:
             change = -self.held if crosses else wanted - self.held
             self._market(alert, change, "exit", "signal")
         if wanted != self.held:
-            if not is_trading(alert.at):
+            if not self.is_trading(alert.at):
                 return "market_closed"
             self._market(alert, wanted - self.held, "entry", None)
             self.stop = alert.stop if alert.stop is not None else self.stop
@@ -134,13 +138,13 @@ class Naive:
 
     def _fill(self, at: datetime, change: Decimal, price: Decimal, purpose: str, reason: str | None) -> None:
         self.fills.append(Fill(at, "buy" if change > 0 else "sell", abs(change), price, purpose, reason))
-        self.cash -= change * price * LOT
+        self.cash -= change * price * self.lot
         if purpose == "entry":
             self.opened_at = self.opened_at if self.held else at
             self.cost += change * price
         else:
             share = self.cost * -change / self.held
-            self.realized += (-change * price - share) * LOT
+            self.realized += (-change * price - share) * self.lot
             self.cost -= share
         self.held += change
         self.since = at
@@ -151,4 +155,4 @@ class Naive:
 
     @property
     def equity(self) -> Decimal:
-        return self.cash + self.held * self.last.close * LOT
+        return self.cash + self.held * self.last.close * self.lot
