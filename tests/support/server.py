@@ -31,6 +31,10 @@ _OWN = (
     "REGISTRATION",
     "ALPACA_",
     "MARKET_FEED",
+    "APP_MODE",
+    "MAX_",
+    "NODE_ENV",
+    "REDIS_URL",
 )
 _LAUNCHER = """
 import importlib, json, os
