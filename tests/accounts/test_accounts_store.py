@@ -34,7 +34,7 @@ async def test_the_first_start_makes_owner_account_and_signed_door_once(connecti
     door = await connection.fetchrow(store.SQL.signed_door.sql)
     strategy = (await strategies.list_strategies(connection, owner))[0]
     assert (door["account_id"], door["strategy_id"]) == (account["account_id"], strategy["strategy_id"])
-    assert (strategy["engine"], strategy["is_signed_door"], strategy["is_enabled"]) == ("rules", True, True)
+    assert (strategy["engine"], strategy["is_signed_door"], strategy["is_enabled"]) == ("ab", True, True)
     assert await store.user_of_token(connection, "first token") is None
     assert await store.user_of_token(connection, "second token") == owner
 

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 from hookfill.desk.gather import SQL as DESK
-from hookfill.desk.gather import position_from
+from hookfill.desk.held import position_from
 from hookfill.kernel.lifecycle import POSITION
 from hookfill.positions.apply import unrealized
 from hookfill.positions.store import STATUSES, list_positions

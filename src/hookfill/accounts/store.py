@@ -64,7 +64,7 @@ async def bootstrap(connection: asyncpg.Connection, owner_token: str, *, max_hol
         account_id = await create_account(connection, user_id, "Paper", is_default=True)
         settings = _signed_door_settings(max_hold_days)
         await connection.execute(
-            SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "rules", True, None, None, settings
+            SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "ab", True, None, None, settings
         )
         return user_id
 

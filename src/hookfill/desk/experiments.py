@@ -16,19 +16,44 @@ import structlog
 from hookfill.accounts.model import Strategy
 from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.shadow_state import from_json, to_json
-from hookfill.desk.trial import VARIANTS, Experiment, Shadow, ShadowOrder, ShadowPosition, ShadowRows, ShadowTrade, SideOutcome
+from hookfill.desk.trial import (
+    NAMES,
+    VARIANTS,
+    Experiment,
+    Shadow,
+    ShadowOrder,
+    ShadowPosition,
+    ShadowRows,
+    ShadowTrade,
+    SideOutcome,
+)
 from hookfill.engines.model import Decision
 from hookfill.engines.registry import AB
 from hookfill.engines.router import Variant
 from hookfill.kernel.reasons import Reason
 from hookfill.positions.model import Position
 from hookfill.postgres.sql import load
+from hookfill.signals.model import Signal
 
 SQL = load(__package__, "shadow.sql")
 _LOG = structlog.get_logger("hookfill.desk")
 
 NOTHING = Shadow()
 """Of an account that is not known to have a shadow book."""
+
+
+def as_tried(signals: Iterable[Signal], strategies: Mapping[UUID, Strategy]) -> dict[UUID, Strategy]:
+    """Strategies with engine A whose signals the signed door has split between both engines: its answer holds, they are tried.
+
+    The door answers before it is known how a strategy is set. The strategy behind it has the engine ab unless it is older than that
+    engine or was set otherwise; with another engine than A's, that one acts on all of its signals.
+    """
+    split = {signal.strategy_id for signal in signals if signal.split_percentage}
+    return {
+        strategy_id: replace(strategy, engine=AB)
+        for strategy_id, strategy in strategies.items()
+        if strategy.engine == NAMES["A"] and strategy_id in split
+    }
 
 
 async def open_shadow(connection: asyncpg.Connection, account_id: UUID) -> Shadow:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -12,19 +11,20 @@ import asyncpg
 
 from hookfill.accounts.model import Account, Strategy, UserDefaults
 from hookfill.brokers.paper.costs import costs_from
-from hookfill.brokers.paper.rest import RestingOrder
+from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.abroad import gather_abroad, own_quotes, symbols_of, with_first_balance
 from hookfill.desk.chains import gather_options, told_quotes
 from hookfill.desk.contracts import priced_by
 from hookfill.desk.currency import rate_symbols
-from hookfill.desk.experiments import NOTHING, open_shadow, with_owners
+from hookfill.desk.experiments import as_tried, with_owners
+from hookfill.desk.flight import Abroad
+from hookfill.desk.held import Held, read_held, spans
 from hookfill.desk.model import HaltRow, Situation, UnusableSignal
-from hookfill.desk.price import candle_from, study_timeframe
-from hookfill.desk.resting_store import resting_orders, with_volumes
-from hookfill.desk.view import bars_needed
+from hookfill.desk.price import candle_from
+from hookfill.desk.resting_store import with_volumes
+from hookfill.desk.studies import studies
 from hookfill.market.model import Candle, Quote
 from hookfill.market.timeframes import TIMEFRAMES
-from hookfill.positions.model import Position, Target
 from hookfill.postgres.sql import load
 from hookfill.risk.model import DEFAULT_LIMITS, Halt, Limits, limits_from
 from hookfill.signals.model import Alert, Signal, Unusable
@@ -66,57 +66,56 @@ async def gather(
     account = account_from(account_row)
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
-    positions = await _positions(connection, account_id)
+    own = await read_held(connection, account_row)
     now = horizon
     if found.latest is not None:
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
         horizon = found.latest if found.more_wait else max(horizon, found.latest)
-    shadow = await open_shadow(connection, account_id) if account_row["has_shadow"] else NOTHING
-    held = [*positions, *chain.from_iterable(shadow.positions.values())]
-    symbols = {signal.alert.symbol for signal in found.signals} | {position.symbol for position in held}
-    resting = await resting_orders(connection, account_row)
-    waiting = [*resting, *chain.from_iterable(shadow.orders.values())]
+    symbols = {signal.alert.symbol for signal in found.signals} | own.symbols
     rates = {rate for symbol in symbols for rate in rate_symbols(symbol, account.currency)}
-    symbols |= rates | {order.symbol for order in waiting}
     abroad = None
     if account.is_at_broker:
-        abroad = await gather_abroad(connection, account, positions, now, account_row["database_now"])
+        abroad = await gather_abroad(connection, account, own.positions, now, account_row["database_now"])
         started = with_first_balance(account, account_row["broker_balance"])
         account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
         symbols = symbols_of(account, abroad, symbols)
-    symbols |= {priced_by(symbol) for symbol in symbols}
-    quotes = await _quotes(connection, symbols, account_id if account.is_at_broker else None)
-    if any(position.underlying is not None for position in held):
-        quotes |= await told_quotes(connection, held, horizon, is_at_broker=account.is_at_broker)
+    symbols |= rates | {priced_by(symbol) for symbol in symbols}
     paper = costs_from(account.costs)
-    if paper.volume_cap_pct is not None:
-        quotes = await with_volumes(connection, quotes)
-    sinces = _spans(found.signals, held, waiting, rates, quotes, horizon)
+    quotes = await _prices(connection, account, paper, symbols, own, horizon)
+    sinces = spans(found.signals, own, rates, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
-    flying = set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
-    strategies = await _strategies(connection, account_id, {signal.strategy_id for signal in signals} | flying)
-    strategies |= _stand_ins(signals, strategies)
+    strategies = await _strategies(connection, account_id, signals, abroad)
     return Situation(
         account=account,
         limits=limits_from(account.limits, defaults),
         strategies=strategies,
         signals=signals,
         unusable=found.unusable,
-        positions=positions,
+        positions=own.positions,
         halts=await _halts(connection, account_id, account_row["user_id"]),
         entry_times=await _entry_times(connection, account_id, signals),
         quotes=quotes,
         bars=bars,
         history=await _history(connection, sinces, bars, signals, rates),
-        studies=await _studies(connection, signals, strategies),
+        studies=await studies(connection, signals, strategies, MOST_BARS),
         horizon=horizon,
         abroad=abroad,
         paper=paper,
-        resting=resting,
-        options=await gather_options(connection, signals, strategies, held, bars, horizon),
-        shadow=await with_owners(connection, account_id, shadow, strategies, positions),
+        resting=own.resting,
+        options=await gather_options(connection, signals, strategies, own.all_positions, bars, horizon),
+        shadow=await with_owners(connection, account_id, own.shadow, strategies, own.positions),
     )
+
+
+async def _prices(
+    connection: asyncpg.Connection, account: Account, paper: PaperModel, symbols: set[str], held: Held, horizon: datetime
+) -> Mapping[str, Quote]:
+    """The newest price of each symbol and, where one is told, of each option held; with volumes where these bound fills."""
+    quotes = await _quotes(connection, symbols, account.account_id if account.is_at_broker else None)
+    if any(position.underlying is not None for position in held.all_positions):
+        quotes |= await told_quotes(connection, held.all_positions, horizon, is_at_broker=account.is_at_broker)
+    return await with_volumes(connection, quotes) if paper.volume_cap_pct is not None else quotes
 
 
 def account_from(row: Mapping[str, Any]) -> Account:
@@ -190,25 +189,17 @@ def _before_the_past(signals: Sequence[Signal]) -> int:
     return len(signals)
 
 
-async def _positions(connection: asyncpg.Connection, account_id: UUID) -> tuple[Position, ...]:
-    rows = await connection.fetch(SQL.open_positions.sql, account_id)
-    return tuple(position_from(row) for row in rows)
-
-
-def position_from(row: Mapping[str, Any]) -> Position:
-    """A position from its row."""
-    values = dict(row)
-    values.pop("account_id")
-    values.pop("updated_at")
-    targets = [Target(one["number"], *(Decimal(one[name]) for name in ("price", "percent", "of"))) for one in values.pop("targets")]
-    return Position(targets=tuple(targets), **values)
-
-
-async def _strategies(connection: asyncpg.Connection, account_id: UUID, strategy_ids: set[UUID]) -> dict[UUID, Strategy]:
-    if not strategy_ids:
+async def _strategies(
+    connection: asyncpg.Connection, account_id: UUID, signals: Sequence[Signal], abroad: Abroad | None
+) -> dict[UUID, Strategy]:
+    """The strategies of the signals and of what is on its way."""
+    wanted = {signal.strategy_id for signal in signals}
+    wanted |= set() if abroad is None else {flight.strategy_id for flight in abroad.flights}
+    if not wanted:
         return {}
-    rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list(strategy_ids))
-    return {row["strategy_id"]: _strategy(account_id, row) for row in rows}
+    rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list(wanted))
+    found = {row["strategy_id"]: _strategy(account_id, row) for row in rows}
+    return found | _stand_ins(signals, found) | as_tried(signals, found)
 
 
 def _stand_ins(signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]) -> dict[UUID, Strategy]:
@@ -263,40 +254,6 @@ async def _quotes(connection: asyncpg.Connection, symbols: Iterable[str], own: U
     }
 
 
-def _spans(
-    signals: Sequence[Signal],
-    positions: Sequence[Position],
-    resting: Sequence[RestingOrder],
-    rates: Iterable[str],
-    quotes: Mapping[str, Quote],
-    horizon: datetime,
-) -> dict[str, datetime]:
-    """From when on bars matter, per symbol.
-
-    Since a position was last marked, an order that rests was last looked at, or a signal that is older than its quote, or than the
-    rates that convert its amounts.
-    """
-    sinces: dict[str, datetime] = {}
-
-    def widen(symbol: str, since: datetime) -> None:
-        sinces[symbol] = min(sinces.get(symbol, since), since)
-
-    for position in positions:
-        quote = quotes.get(position.priced_by)
-        if quote is not None and min(quote.at, horizon) > position.marked_until:
-            widen(position.priced_by, position.marked_until)
-    for order in resting:
-        quote = quotes.get(order.symbol)
-        if quote is not None and min(quote.at, horizon) > order.seen_until:
-            widen(order.symbol, order.seen_until)
-    for signal in signals:
-        for symbol in (priced_by(signal.alert.symbol), *rates):
-            quote = quotes.get(symbol)
-            if quote is not None and quote.at > signal.as_of:
-                widen(symbol, signal.as_of)
-    return sinces
-
-
 async def _bars(
     connection: asyncpg.Connection, sinces: Mapping[str, datetime], horizon: datetime
 ) -> tuple[tuple[Candle, ...], datetime]:
@@ -340,30 +297,3 @@ async def _history(
     known = {(bar.symbol, bar.timeframe, bar.opened_at): bar for bar in (*map(candle_from, rows), *bars)}
     ordered = sorted(known.values(), key=lambda bar: (bar.closes_at, -TIMEFRAMES[bar.timeframe]))
     return {symbol: tuple(bar for bar in ordered if bar.symbol == symbol) for symbol in symbols}
-
-
-async def _studies(
-    connection: asyncpg.Connection, signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]
-) -> dict[tuple[str, str], tuple[Candle, ...]]:
-    """Bars for the engines that look at bars, per symbol and timeframe, oldest first."""
-    spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
-    most = 0
-    for signal in signals:
-        strategy = strategies.get(signal.strategy_id)
-        needed = 0 if strategy is None else bars_needed(strategy.engine)
-        if not needed:
-            continue
-        most = max(most, needed)
-        key = (signal.alert.symbol, study_timeframe(signal))
-        first, last = spans.get(key, (signal.as_of, signal.as_of))
-        spans[key] = (min(first, signal.as_of), max(last, signal.as_of))
-    if not spans:
-        return {}
-    asked = [[symbol for symbol, _ in spans], [timeframe for _, timeframe in spans], [first for first, _ in spans.values()]]
-    until = max(last for _, last in spans.values())
-    before = await connection.fetch(SQL.last_bars_before.sql, *asked, most + 1)  # one of them may still be forming
-    between = await connection.fetch(SQL.bars_between.sql, *asked, until, MOST_BARS)
-    studies: dict[tuple[str, str], list[Candle]] = {key: [] for key in spans}
-    for bar in sorted(map(candle_from, (*before, *between)), key=lambda bar: bar.opened_at):
-        studies[bar.symbol, bar.timeframe].append(bar)
-    return {key: tuple(bars) for key, bars in studies.items()}

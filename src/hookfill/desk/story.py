@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hookfill.desk.gather import position_from
+from hookfill.desk.held import position_from
 from hookfill.desk.steps import Steps
 from hookfill.desk.telling import tell_decision, tell_gate, tell_message, tell_parse, tell_refusal, tell_repeat
 from hookfill.desk.telling_jobs import tell_outcome

@@ -13,7 +13,8 @@ from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.book import capital_of, capital_of_waiting
-from hookfill.desk.gather import account_from, position_from
+from hookfill.desk.gather import account_from
+from hookfill.desk.held import position_from
 from hookfill.desk.resting_store import resting_orders
 from hookfill.kernel.ids import NIL
 from hookfill.kernel.money import ZERO
