@@ -45,6 +45,9 @@ JOB = f"""INSERT INTO jobs (account_id, job_id, job_type, input_data, status, or
           SELECT account_id, gen_random_uuid(), 'trade', '{{{{}}}}', '{{status}}', {{order}} FROM orders WHERE order_id = {ENTRY}"""
 HALT = "INSERT INTO halts (account_id, halt_id, scope, strategy_id, symbol, reduce_only, reason, created_at, lifted_at) "
 
+PERSONS_HALT = "INSERT INTO halts (account_id, halt_id, scope, user_id, symbol, reduce_only, reason, settled_at, created_by) "
+NIL = "'00000000-0000-0000-0000-000000000000'"
+
 DAMAGE = [
     (
         "signals_have_messages",
@@ -154,6 +157,15 @@ DAMAGE = [
             ("account_id", "symbol", "NULL", "symbol"),
         )
     ],
+    *[
+        (
+            "no_entry_after_a_halt",
+            f"""{PERSONS_HALT}
+                SELECT {NIL}, gen_random_uuid(), '{scope}', user_id, {symbol}, true, 'test', o.created_at - interval '1 ms', 'command'
+                FROM orders o JOIN accounts USING (account_id) WHERE order_id = {ENTRY}""",
+        )
+        for scope, symbol in (("user", "NULL"), ("symbol", "o.symbol"))
+    ],
 ]
 
 HARMLESS = {
@@ -162,6 +174,15 @@ HARMLESS = {
         FROM orders GROUP BY account_id""",
     "a halt of another strategy": f"""{HALT}
         SELECT account_id, gen_random_uuid(), 'strategy', gen_random_uuid(), NULL, true, 'test', min(as_of) - interval '1 h', NULL
+        FROM orders GROUP BY account_id""",
+    "a person's halt of another user": f"""{PERSONS_HALT}
+        SELECT {NIL}, gen_random_uuid(), 'user', gen_random_uuid(), NULL, true, 'test', min(created_at) - interval '1 h', 'command'
+        FROM orders""",
+    "a person's halt that was not waited for": f"""{PERSONS_HALT}
+        SELECT account_id, gen_random_uuid(), 'account', NULL, NULL, true, 'test', NULL, 'command'
+        FROM orders GROUP BY account_id""",
+    "a person's halt after all": f"""{PERSONS_HALT}
+        SELECT account_id, gen_random_uuid(), 'account', NULL, NULL, true, 'test', now(), 'command'
         FROM orders GROUP BY account_id""",
     "a halt lifted before": f"""{HALT}
         SELECT account_id, gen_random_uuid(), 'account', NULL, NULL, true, 'test', min(as_of) - interval '2 h',

@@ -292,3 +292,27 @@ def test_a_target_covers_options_on_its_symbol() -> None:
     assert spy.covers(UUID(int=1), "SPY260220C00500000")
     assert spy.covers(UUID(int=1), "SPY")
     assert not spy.covers(UUID(int=1), "SPYG260220C00500000")
+
+
+async def test_an_entry_that_rests_is_cancelled_by_a_halt_and_by_flattening(house: House) -> None:
+    strategy = await house.new_strategy()
+    await house.bar(0, PRICES)
+    resting = {**BUY, "order_type": "limit", "limit_price": 1.0700}
+    await house.alert(strategy, resting, 1)
+    await house.decide()
+    status = "SELECT status FROM orders ORDER BY order_id DESC LIMIT 1"
+    assert await house.pool.fetchval(status) == "working"
+    account = Target(Scope.ACCOUNT, account_id=house.account_id)
+    await halt(house, account)
+    await house.decide()
+    assert await house.pool.fetchval(status) == "cancelled"
+    await resume(house, account)
+    await house.alert(strategy, {**resting, "id": "2"}, 2)
+    await house.decide()
+    assert await house.pool.fetchval(status) == "working"
+    leaving = await flatten(house, account)
+    assert [(one.symbol, one.is_open) for one in leaving] == [("EURUSD", False)]
+    await house.decide()
+    assert await house.pool.fetchval(status) == "cancelled"
+    async with house.pool.acquire() as connection:
+        assert [one.name for one in await check_ledger(connection) if not one.holds] == []

@@ -136,7 +136,7 @@ async def settle(
 ) -> Settled:
     """Wait until no decision runs any more that has not seen a halt, which must be committed; and take back what nobody has begun.
 
-    Trades that wait for an agent are cancelled: entries always, exits by a full halt.
+    Trades that wait for an agent are cancelled: entries always, exits by a full halt. The desk is woken to cancel what rests on paper.
 
     Args:
         connection: the installation's own, in no transaction.
@@ -151,6 +151,7 @@ async def settle(
                 await _take_back(connection, account_id, target, reduce_only=halt["reduce_only"])
         except asyncpg.LockNotAvailableError:
             busy.append(account_id)
+    await connection.execute(SQL.announce_halt.sql)
     if not busy:
         halt = await connection.fetchrow(SQL.settled.sql, halt["account_id"], halt["halt_id"])
     return Settled(halt, tuple(busy))

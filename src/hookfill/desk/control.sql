@@ -74,6 +74,10 @@ FOR UPDATE OF jobs;
 UPDATE jobs SET status = 'cancelled', error_message = :text::text, finished_at = clock_timestamp()
 WHERE account_id = :account_id::uuid AND job_id = ANY (:job_ids::uuid[]) AND status = 'pending';
 
+-- name: announce_halt!
+-- Wakes the desk, which cancels entries that rest on paper.
+SELECT pg_notify('hookfill_prices', '');
+
 -- name: announce_results!
 SELECT pg_notify('hookfill_results', :account_id::text);
 
