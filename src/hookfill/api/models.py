@@ -179,6 +179,9 @@ class Position(Model):
     opened_at: datetime
     closed_at: datetime | None
     exit_reason: str | None
+    underlying: str | None = Field(description="Of an option: the symbol whose price decides its own.")
+    leave_at: datetime | None = Field(description="From then on its time is up, by the rule leave_for; UTC.")
+    leave_for: str | None
 
 
 class Limits(Model):

@@ -257,6 +257,9 @@ class Position:
     opened_at: Moment
     closed_at: Moment | None
     exit_reason: str | None
+    underlying: str | None = None
+    leave_at: Moment | None = None
+    leave_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ _POSITION = (
     "opened_at",
     "closed_at",
     "exit_reason",
+    "underlying",
+    "leave_at",
+    "leave_for",
 )
 
 
@@ -54,8 +57,8 @@ async def list_positions(
     Each has ``id, account_id, strategy_id, strategy_name, symbol, side (long or short), status, quantity (signed, 0 when closed),
     entered_quantity, average_price, exit_price (average of its exits so far), multiplier, entries, mark, marked_at (since when the
     mark is the last known price), unrealized_pnl, realized_pnl (gross of commission), commission, stop_price, target_price,
-    trailing_stop, at_break_even, initial_risk, opened_at, closed_at, exit_reason``. Amounts are Decimal in the account's currency,
-    times UTC.
+    trailing_stop, at_break_even, initial_risk, opened_at, closed_at, exit_reason, underlying (of an option), leave_at and leave_for
+    (when its time is up, and by which rule)``. Amounts are Decimal in the account's currency, times UTC.
     """
     rows = await connection.fetch(SQL.list_positions.sql, list(STATUSES[status]), limit, offset, user_id)
     return [_position(row) for row in rows]
