@@ -100,6 +100,12 @@ def test_an_order_that_rests_is_sized_by_the_rate_as_of_then() -> None:
     assert only(outcome.rested).order.quantity == D("0.8")  # 1,000 dollars over 100 pips of 12.50 each and lot
 
 
+def test_a_pair_that_rests_has_its_own_price_as_its_rate() -> None:
+    bars = [flat(-1, "160", symbol="USDJPY"), bar(1, "160 160 120 125", symbol="USDJPY")]
+    outcome = fold(situation(signal("buy USDJPY 0.1 limit=125", 0), bars=bars, paper=FREE))
+    assert only(outcome.positions).multiplier == D(800)
+
+
 def test_the_rate_is_that_of_the_signals_own_time() -> None:
     bars = [flat(-1, "0.86", symbol="EURGBP"), flat(-1, "1.25", symbol="GBPUSD"), flat(0, "1.5", symbol="GBPUSD")]
     early, late = signal("buy EURGBP 0.1", 0.5), signal("buy EURGBP 0.1", 1.5, strategy=12)

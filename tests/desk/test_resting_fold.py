@@ -295,6 +295,8 @@ def test_an_opposite_position_is_not_turned_by_a_price() -> None:
 
 REFUSED = [
     ({"account": account(kind="mt5")}, LIMIT, "order_type_unsupported"),
+    ({"strategies": [strategy(options={"trade": "always"})]}, "buy SPY 1 limit=500", "order_type_unsupported"),
+    ({}, '{"symbol":"SPY","action":"call","order_type":"limit","limit_price":500}', "order_type_unsupported"),
     ({}, LIMIT + " sl=1.075", "stop_wrong_side"),
     ({}, "buy EURUSD 0.001 limit=1.07", "size_too_small"),
     ({"strategies": [strategy(sizing={"mode": "risk_percent"})]}, "buy EURUSD limit=1.07", "stop_required"),

@@ -10,8 +10,10 @@ from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk import trace
 from hookfill.desk.book import Book, capital_of, capital_of_waiting
 from hookfill.desk.contracts import Terms, priced_by
+from hookfill.desk.currency import in_account_currency, rate_symbols
 from hookfill.desk.flight import Moves
 from hookfill.desk.model import NO_MOVES, Situation
+from hookfill.desk.price import quote_as_of
 from hookfill.desk.rows import Order, Rested
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.trade import Ticket
@@ -20,6 +22,7 @@ from hookfill.exits.model import ExitReason
 from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason
 from hookfill.market.calendar import is_open
+from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Instrument, Quote
 from hookfill.market.timeframes import TIMEFRAMES, closest_timeframe
 from hookfill.orders.model import Leg, Plan
@@ -139,6 +142,23 @@ def check_entry(case: Case, quantity: Decimal) -> None:
     case.trace["checks"] = trace.checks(assessment)
     if assessment.refusal is not None:
         raise Refused(Stage.CHECK.value, assessment.refusal.check, assessment.refusal.detail)
+
+
+def convert(case: Case) -> None:
+    """Let the case's instrument be worth what it is in the account's currency, by the rate as of now.
+
+    The rate of a pair that has this currency itself is its own price: the quote's, or that at which an order rests.
+    """
+    situation, currency, instrument = case.situation, case.account.currency, instrument_for(case.instrument.symbol)
+    if instrument.currency == currency:
+        return
+    known = {
+        name: quote_as_of(situation.quotes.get(name), situation.history.get(name, ()), case.now)
+        for name in rate_symbols(instrument.symbol, currency)
+    }
+    rates = {name: quote for name, quote in known.items() if quote is not None}
+    converted = in_account_currency(instrument, currency, None if case.quote is None else case.quote.price, rates)
+    case.instrument, case.is_convertible = converted or instrument, converted is not None
 
 
 def only_leaves(case: Case) -> bool:

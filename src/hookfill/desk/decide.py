@@ -15,9 +15,9 @@ from hookfill.brokers.alpaca.instruct import TRADABLE
 from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, Refused, check_entry, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
+from hookfill.desk.case import Case, Refused, check_entry, convert, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
 from hookfill.desk.contracts import priced_by
-from hookfill.desk.currency import in_account_currency, rate_symbols, traded_as
+from hookfill.desk.currency import in_account_currency, traded_as
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
 from hookfill.desk.opening import Filled, Opening, enter
 from hookfill.desk.options import canonical, choose, dealt_at, plan_of, turn_to
@@ -99,7 +99,10 @@ def _prepare(
     quote = tradable_quote(known, alert, signal.as_of, max_age, use_alert_price=use_alert_price)
     notes |= {"plan": trace.plan(planned, position), "quote": trace.quote(quote, signal.as_of)}
     case = Case(book, situation, signal, strategy, rules, instrument_for(symbol), quote, planned, account, position, notes)
-    return _at_broker(case) if account.is_at_broker else _on_paper(case)
+    if account.is_at_broker:
+        return _at_broker(case)
+    convert(case)
+    return case
 
 
 def _at_broker(case: Case) -> Case:
@@ -114,22 +117,6 @@ def _at_broker(case: Case) -> Case:
     price = None if case.quote is None else case.quote.price
     converted = in_account_currency(instrument, case.account.currency, price, case.situation.quotes)
     case.instrument, case.is_convertible = converted or instrument, converted is not None
-    return case
-
-
-def _on_paper(case: Case) -> Case:
-    """The case with an instrument that is worth what it is worth in the account's currency, by the rate as of now."""
-    situation, currency = case.situation, case.account.currency
-    if case.instrument.currency == currency:
-        return case
-    known = {
-        name: quote_as_of(situation.quotes.get(name), situation.history.get(name, ()), case.now)
-        for name in rate_symbols(case.instrument.symbol, currency)
-    }
-    rates = {name: quote for name, quote in known.items() if quote is not None}
-    price = None if case.quote is None else case.quote.price
-    converted = in_account_currency(case.instrument, currency, price, rates)
-    case.instrument, case.is_convertible = converted or case.instrument, converted is not None
     return case
 
 
@@ -239,7 +226,7 @@ def _exit_quote(case: Case, position: Position) -> Quote:
 def _make_entry(case: Case, leg: Leg, number: int) -> None:
     if leg.is_option:
         leg = choose(case, leg)
-        case = _on_paper(case)
+        convert(case)
     if case.is_sent:
         send_entry(case, leg, number)
         return

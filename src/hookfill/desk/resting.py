@@ -19,7 +19,7 @@ from hookfill.brokers.paper import rest
 from hookfill.brokers.paper.fill import commission
 from hookfill.brokers.paper.rest import RestingOrder, Seen, Terms
 from hookfill.desk.book import Book
-from hookfill.desk.case import Case, Refused, check_entry, ticket_of
+from hookfill.desk.case import Case, Refused, check_entry, convert, ticket_of
 from hookfill.desk.model import Step
 from hookfill.desk.opening import Filled, Opening, enter
 from hookfill.desk.price import is_fresh
@@ -57,7 +57,7 @@ def check_can_wait(case: Case) -> None:
     kind = case.alert.order_type
     if case.account.trades_lots:
         raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order rests on paper and at Alpaca only")
-    if case.alert.option is not None:
+    if any(leg.is_option for leg in case.plan.legs):
         raise Refused("rejected", Reason.ORDER_TYPE_UNSUPPORTED, f"a {kind} order for an option")
     if case.exits:
         detail = f"a {kind} order that would leave a position first; an alert at the market does both"
@@ -80,6 +80,7 @@ def wait_for_price(case: Case, leg: Leg, number: int) -> None:
     if met is None:
         # What it commits, and where its exits lie, follows from its own price.
         case.rests, case.quote = True, Quote(case.alert.symbol, level, case.now, "order")
+        convert(case)
     assert case.quote is not None
     quantity = size_of(case, leg, case.quote.price, case.rules.exits)
     check_entry(case, quantity)
