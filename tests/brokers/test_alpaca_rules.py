@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookfill.brokers.alpaca.answers import MOST_PAUSE_SECONDS, failure_of, pause
-from hookfill.brokers.alpaca.compare import account_of, deals_of, positions_of, stray_text, strays
+from hookfill.brokers.alpaca.compare import Held, account_of, deals_of, held_of, positions_of, stray_subject, stray_text, strays
 from hookfill.brokers.alpaca.instruct import alpaca_symbol, ask_from, fields_of, missing_coins, plain_symbol
 from hookfill.brokers.alpaca.model import Unreadable, funds_from, holding_from, order_from, realised
 from hookfill.brokers.alpaca.outcome import result_of
@@ -235,11 +235,18 @@ def test_only_a_fee_is_missing_coins(wanted: str, left: str, symbol: str, missin
 
 def test_both_sides_as_they_are_compared() -> None:
     held = [Holding("BTCUSD", Decimal("0.9975"), Decimal(1)), Holding("SPY", Decimal(-5), Decimal(5))]
-    told = positions_of(held, {"BTCUSD": Decimal(1), "AAPL": Decimal(2)}, {})
+    told = positions_of(held, {"BTCUSD": Held(Decimal(1), 7), "AAPL": Held(Decimal(2), 8)}, {})
+    assert [one["magic"] for one in told] == [7, None]
     assert [(one["symbol"], one["side"], one["volume"]) for one in told] == [("BTCUSD", "buy", "1"), ("SPY", "sell", "5")]
-    assert positions_of(held, {"SP": Decimal(-5)}, {"SP": "SPY"})[1]["symbol"] == "SP"
+    assert positions_of(held, {"SP": Held(Decimal(-5), 9)}, {"SP": "SPY"})[1]["symbol"] == "SP"
     account = account_of(Funds(Decimal(10), "USD"), held)
     assert (account["hedging"], account["holds_stops"], account["equity"]) == (False, False, Decimal(10))
+
+
+def test_positions_of_several_strategies_net() -> None:
+    one, two = new_id(), new_id()
+    rows = [{"strategy_id": one, "symbol": "SPY", "quantity": 5}, {"strategy_id": two, "symbol": "SPY", "quantity": -2}]
+    assert held_of(rows) == {"SPY": Held(Decimal(3), magic_of(one))}
 
 
 def test_deals_of_guards() -> None:
@@ -268,6 +275,7 @@ def test_strays_are_orders_that_live_though_they_were_given_up() -> None:
     working, filled = state(), state(standing=Standing.FILLED, filled=Decimal(10))
     assert strays([working, filled, state(standing=Standing.CANCELLED)], ended) == [working, filled]
     assert strays([working], {}) == []
+    assert stray_subject(working) != stray_subject(filled)
     assert "cancelled" in stray_text(working)
     assert "10 SPY" in stray_text(filled)
 

@@ -74,10 +74,11 @@ async def test_sold_by_hand_is_a_difference_with_an_alarm(town: Town, fake: Fake
         await town.executed()
         fake.positions.held["SPY"] = Decimal(4)
         assert "We hold 10 SPY, and the broker 4" in await town.until_alarm("reconciliation")
-        path = f"/api/v1/accounts/{town.account_id}/differences"
-        answer = await town.house.get(path)
-        if answer.status_code == 200:
-            assert "SPY" in answer.text
+        told = (await town.house.get(f"/api/v1/accounts/{town.account_id}/reconciliation")).json()
+        assert [one["kind"] for one in told["differences"]] == ["volume_differs"]
+        assert [(one["symbol"], one["volume"], one["price_open"], one["is_foreign"]) for one in told["positions"]] == [
+            ("SPY", 4, 500, False)
+        ]
         fake.positions.held["SPY"] = Decimal(10)
         await town.until(
             "SELECT count(*) FROM alarms WHERE account_id = $1 AND cleared_at IS NULL", lambda count: count == 0, "no alarm"

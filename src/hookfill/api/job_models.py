@@ -46,7 +46,10 @@ class Alarm(Model):
 
     id: UUID
     account_id: UUID
-    kind: str = Field(description="reconciliation: broker and books differ; agent_offline: nobody works for the account.")
+    kind: str = Field(
+        description="reconciliation: broker and books differ; agent_offline: nobody works for the account; alpaca_not_traded, "
+        "alpaca_unreachable, alpaca_order: no keys, no answer, or an order of which nobody knows what came."
+    )
     subject: str
     text: str
     raised_at: datetime

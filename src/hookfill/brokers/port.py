@@ -106,12 +106,15 @@ class Holding:
         quantity: negative is short.
         available: how much of it no open order holds, not negative.
         unrealized: in account currency; None if the broker did not say.
+        average_price, price: what was paid on average, and what it costs now; None if the broker did not say.
     """
 
     symbol: str
     quantity: Decimal
     available: Decimal
     unrealized: Decimal | None = None
+    average_price: Decimal | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

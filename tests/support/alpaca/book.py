@@ -150,6 +150,7 @@ class Positions:
                 "qty_available": str(self.available(symbol, orders)),
                 "side": "long" if quantity > 0 else "short",
                 "avg_entry_price": str(self.paid[symbol]),
+                "current_price": str(prices[symbol]),
                 "unrealized_pl": str((prices[symbol] - self.paid[symbol]) * quantity),
             }
             for symbol, quantity in self.held.items()

@@ -5,6 +5,7 @@ takes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -27,19 +28,51 @@ def account_of(funds: Funds, holdings: Sequence[Holding]) -> dict[str, Any]:
     }
 
 
-def positions_of(holdings: Iterable[Holding], ours: Mapping[str, Decimal], symbol_map: Mapping[str, str]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the books hold of a symbol, all strategies together; ``magic`` is one of theirs, ``quantity`` negative when short."""
+
+    quantity: Decimal
+    magic: int
+
+
+def held_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Held]:
+    """Open positions (``strategy_id``, ``symbol``, ``quantity``) by symbol: they net at Alpaca."""
+    held: dict[str, Held] = {}
+    for row in rows:
+        before = held.get(row["symbol"])
+        magic = magic_of(row["strategy_id"]) if before is None else before.magic
+        held[row["symbol"]] = Held(row["quantity"] + (ZERO if before is None else before.quantity), magic)
+    return held
+
+
+def positions_of(holdings: Iterable[Holding], ours: Mapping[str, Held], symbol_map: Mapping[str, str]) -> list[dict[str, Any]]:
     """Positions as agents report them, under the symbols that our books use.
 
     Args:
-        ours: what the books hold per symbol, negative is short. Coins that Alpaca took as its fee still count there.
+        ours: what the books hold by symbol. Coins that Alpaca took as its fee still count there.
     """
     names = {plain_symbol(broker_symbol(symbol, symbol_map)): symbol for symbol in ours}
     told = []
     for one in holdings:
         symbol = names.get(plain_symbol(one.symbol), one.symbol)
-        quantity = one.quantity + missing_coins(ours.get(symbol, ZERO), one.quantity, one.symbol)
-        side = "buy" if quantity > ZERO else "sell"
-        told.append({"ticket": one.symbol, "symbol": symbol, "side": side, "volume": plain(abs(quantity)), "magic": None})
+        known = ours.get(symbol)
+        quantity = one.quantity + missing_coins(ZERO if known is None else known.quantity, one.quantity, one.symbol)
+        told.append(
+            {
+                "ticket": one.symbol,
+                "symbol": symbol,
+                "side": "buy" if quantity > ZERO else "sell",
+                "volume": plain(abs(quantity)),
+                "price_open": None if one.average_price is None else plain(one.average_price),
+                "price_current": None if one.price is None else plain(one.price),
+                "sl": None,
+                "tp": None,
+                "profit": None if one.unrealized is None else plain(one.unrealized),
+                "magic": None if known is None else known.magic,
+                "comment": None,
+            }
+        )
     return told
 
 

@@ -69,12 +69,13 @@ def holding_from(told: object) -> Holding:
     try:
         size = abs(decimal_from(given["qty"], "qty", limit=MAX_QUANTITY))
         available = given.get("qty_available")
-        unrealized = given.get("unrealized_pl")
         return Holding(
             symbol=_text(given, "symbol"),
             quantity=-size if given.get("side") == "short" else size,
             available=size if available is None else abs(decimal_from(available, "qty_available", limit=MAX_QUANTITY)),
-            unrealized=None if unrealized is None else decimal_from(unrealized, "unrealized_pl"),
+            unrealized=_amount(given, "unrealized_pl"),
+            average_price=_amount(given, "avg_entry_price"),
+            price=_amount(given, "current_price"),
         )
     except Unreadable:
         raise
@@ -99,6 +100,11 @@ def funds_from(told: object) -> Funds:
 def realised(funds: Funds, holdings: tuple[Holding, ...]) -> Decimal:
     """What is left of the equity without the profit of open positions: what elsewhere is called the balance."""
     return funds.equity - sum((one.unrealized or ZERO for one in holdings), ZERO)
+
+
+def _amount(given: Mapping[str, Any], name: str) -> Decimal | None:
+    value = given.get(name)
+    return None if value is None else decimal_from(value, name)
 
 
 def _blocked(account: Mapping[str, Any]) -> str | None:

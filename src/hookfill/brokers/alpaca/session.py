@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from hookfill.brokers.mt5.reports import Report, take_report
 from hookfill.brokers.mt5.store import SQL as JOBS
 from hookfill.brokers.mt5.store import Agent
 from hookfill.brokers.port import Holding, NotNow, OrderState, Refused, Standing, Unknown
-from hookfill.kernel.money import ZERO
 from hookfill.ops.alarms import clear_alarms, raise_alarm
 from hookfill.ops.loop import UNREACHABLE
 
@@ -159,10 +157,8 @@ class Session:
         return strays
 
     async def _positions(self, connection: asyncpg.Connection, holdings: Sequence[Holding]) -> list[dict[str, Any]]:
-        ours: dict[str, Decimal] = {}
-        for row in await connection.fetch(JOBS.our_positions.sql, self.found.account_id):
-            ours[row["symbol"]] = ours.get(row["symbol"], ZERO) + row["quantity"]
-        return compare.positions_of(holdings, ours, self.found.symbol_map)
+        rows = await connection.fetch(JOBS.our_positions.sql, self.found.account_id)
+        return compare.positions_of(holdings, compare.held_of(rows), self.found.symbol_map)
 
     async def _alarm(self, connection: asyncpg.Connection, strays: Sequence[OrderState]) -> None:
         for one in strays:
