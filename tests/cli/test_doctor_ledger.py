@@ -161,7 +161,7 @@ DAMAGE = [
         (
             "no_entry_after_a_halt",
             f"""{PERSONS_HALT}
-                SELECT {NIL}, gen_random_uuid(), '{scope}', user_id, {symbol}, true, 'test', o.created_at - interval '1 ms', 'command'
+                SELECT {NIL}, gen_random_uuid(), '{scope}', user_id, {symbol}, true, 'x', o.created_at - interval '1 ms', 'command'
                 FROM orders o JOIN accounts USING (account_id) WHERE order_id = {ENTRY}""",
         )
         for scope, symbol in (("user", "NULL"), ("symbol", "o.symbol"))

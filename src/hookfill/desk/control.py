@@ -136,7 +136,7 @@ async def settle(
 ) -> Settled:
     """Wait until no decision runs any more that has not seen a halt, which must be committed; and take back what nobody has begun.
 
-    Trades that wait for an agent are cancelled: entries always, exits by a full halt. The desk is woken to cancel what rests on paper.
+    Trades that wait for an agent are cancelled: entries always, exits by a full halt. The desk is woken to cancel what rests.
 
     Args:
         connection: the installation's own, in no transaction.
