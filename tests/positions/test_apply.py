@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -97,6 +97,13 @@ def test_unusable_fills_are_refused(quantity, price, commission):
         filled(opened(), Side.BUY, quantity, price, commission)
 
 
+def test_only_what_may_be_worthless_is_sold_for_nothing():
+    position, realized = filled(opened(), Side.SELL, "2", "0", exit_reason="expired", may_be_worthless=True)
+    assert (position.status, position.exit_reason, realized) == ("closed", "expired", D(-200))
+    with pytest.raises(LedgerError, match="A fill needs"):
+        filled(opened(), Side.SELL, "2", "-0.01", may_be_worthless=True)
+
+
 def test_no_fill_crosses_zero_or_reopens():
     with pytest.raises(LedgerError, match="two orders"):
         filled(opened(), Side.SELL, "2.01", "100")
@@ -134,7 +141,7 @@ def build(side: Side, fills, multiplier: Decimal) -> Position:
 
 def split(quantity: Decimal, cuts: list[int]) -> list[Decimal]:
     """``quantity`` in exact parts, in the proportions of ``cuts`` but for the last, which is the rest."""
-    parts = [(quantity * cut / (sum(cuts) + 1)).quantize(D("0.0001")) for cut in cuts]
+    parts = [(quantity * cut / (sum(cuts) + 1)).quantize(D("0.0001"), ROUND_DOWN) for cut in cuts]
     rest = quantity - sum(parts)
     return [part for part in [*parts, rest] if part > 0]
 

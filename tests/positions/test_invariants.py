@@ -10,7 +10,7 @@ import pytest
 from hookfill.kernel.errors import LedgerError
 from hookfill.orders.model import Side
 from hookfill.positions.apply import apply_fill, open_position
-from hookfill.positions.invariants import check_ledger
+from hookfill.positions.invariants import EXPIRY, check_ledger
 
 D = Decimal
 T0 = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
@@ -30,6 +30,7 @@ class Fill:
     adjustment: Decimal = Decimal(0)
     bar_low: Decimal | None = None
     bar_high: Decimal | None = None
+    price_source: str = "candle"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ def test_a_sound_fold_passes():
     check(orders=(replace(LEAVE, fills=halves), ENTER), cash="5497")
 
 
+def test_only_what_has_ended_is_settled_at_nothing():
+    worthless, _ = apply_fill(HELD, Side.SELL, D(3), D(0), D(1), at=T0, may_be_worthless=True)
+    settled = replace(SALE, price=D(0), bar_low=None, bar_high=None, price_source=EXPIRY)
+    check(orders=(replace(LEAVE, fills=(settled,)), ENTER), after={OLD: worthless, NEW: MADE}, cash="2198")
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
@@ -86,6 +93,8 @@ def test_a_sound_fold_passes():
         ({"orders": (replace(LEAVE, status="partially_filled"), ENTER)}, "partially_filled with 3 filled"),
         ({"orders": (replace(LEAVE, fills=(replace(SALE, bar_high=D(109)),)), ENTER)}, "outside its bar"),
         ({"orders": (replace(LEAVE, fills=(replace(SALE, bar_low=D(111)),)), ENTER)}, "outside its bar"),
+        ({"orders": (replace(LEAVE, fills=(replace(SALE, price=D(0), bar_low=None),)), ENTER)}, "outside its bar"),
+        ({"orders": (replace(LEAVE, fills=(replace(SALE, price=D(-1), price_source=EXPIRY),)), ENTER)}, "outside its bar"),
         ({"orders": (LEAVE,)}, "has no fill"),
         ({"after": {OLD: LEFT}}, "its fills add up to"),
         ({"after": {OLD: HELD, NEW: MADE}}, "its fills add up to"),
