@@ -106,6 +106,8 @@ async def test_the_stored_price_and_volatility_count(house: House) -> None:
     assert later["chosen"]["strike"] == 120
     supposed = await told(house, symbol="SPY", direction="long", at=AT.isoformat(), volatility=0.5)
     assert (supposed["spot"], supposed["volatility"], supposed["volatility_rank"]) == (100, 0.5, None)
+    past = await told(house, symbol="SPY", direction="long", at="2026-02-04T12:00:00Z")
+    assert (past["spot"], past["spot_at"]) == (pytest.approx(101.005017), "2026-02-04T00:00:00Z")  # the day's bar had not closed
     before = await told(house, symbol="SPY", direction="long", at="2020-01-02T15:00:00Z")
     assert before["refusal"]["code"] == "option_chain_missing"
 
