@@ -223,3 +223,53 @@ async def test_a_bounded_entry_fills_over_several_bars(house: House) -> None:
     balance = await house.pool.fetchval("SELECT balance - starting_cash FROM accounts")
     assert balance == Decimal(70)
     await ledger_holds(house)
+
+
+async def test_a_strategy_that_is_deleted_takes_what_rests_along(house: House) -> None:
+    strategy = await house.new_strategy()
+    await house.bar(-1, "1.08 1.08 1.08 1.08")
+    await house.alert(strategy, LIMIT)
+    await house.decide()
+    gone = await house.client.delete(f"/api/v1/strategies/{strategy.strategy_id}", headers=bearer(TOKEN))
+    assert gone.status_code == 204
+    await house.bar(1, "1.07 1.07 1.05 1.07")
+    await house.decide()
+    order = only(await orders(house))
+    assert (order["status"], order["reason"], order["fills"]) == ("cancelled", "strategy_missing", [])
+    assert await house.pool.fetchval("SELECT resting FROM accounts WHERE account_id = $1", house.account_id) == 0
+    await ledger_holds(house)
+
+
+async def test_a_halt_ends_what_rests_without_a_price_and_resuming_brings_nothing_back(house: House) -> None:
+    strategy = await house.new_strategy()
+    await house.bar(-1, "1.08 1.08 1.08 1.08")
+    await house.alert(strategy, LIMIT)
+    await house.decide()
+    asked = {"scope": "account", "id": str(house.account_id), "reduce_only": True, "reason": "enough"}
+    halted = await house.client.post("/api/v1/halt", json=asked, headers=bearer(TOKEN))
+    assert halted.status_code == 201, halted.text
+    await house.decide()
+    order = only(await orders(house))
+    assert (order["status"], order["reason"]) == ("cancelled", "halted")
+    assert (only(await signals(house))["status"], only(await signals(house))["reason"]) == ("failed", "halted")
+    resumed = await house.client.post(
+        "/api/v1/resume", json={"scope": "account", "id": str(house.account_id)}, headers=bearer(TOKEN)
+    )
+    assert resumed.status_code == 200, resumed.text
+    await house.bar(1, "1.07 1.07 1.05 1.07")
+    await house.decide()
+    assert only(await orders(house))["fills"] == []
+    await ledger_holds(house)
+
+
+async def test_flattening_cancels_what_rests(house: House) -> None:
+    strategy = await house.new_strategy()
+    await house.bar(-1, "1.08 1.08 1.08 1.08")
+    await house.alert(strategy, LIMIT)
+    await house.decide()
+    asked = {"scope": "account", "id": str(house.account_id), "reason": "enough"}
+    flattened = await house.client.post("/api/v1/flatten", json=asked, headers=bearer(TOKEN))
+    assert flattened.status_code in (200, 201), flattened.text
+    await house.decide()
+    assert only(await orders(house))["status"] == "cancelled"
+    await ledger_holds(house)
