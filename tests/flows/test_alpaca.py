@@ -17,24 +17,30 @@ from support.server import Server
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-@pytest.fixture
-def fake() -> FakeTrading:
+@pytest.fixture(scope="module")
+def lasting() -> FakeTrading:
     return FakeTrading()
 
 
-@pytest.fixture
-def served(database: Database, fake: FakeTrading, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def served(module_database: Database, lasting: FakeTrading, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    with (
-        serving(fake) as url,
-        Server(home, database_url=database.url, REGISTRATION="open", ALPACA_PAPER_URL=url, NO_PROXY="127.0.0.1") as server,
-    ):
+    given = {"REGISTRATION": "open", "NO_PROXY": "127.0.0.1"}
+    with serving(lasting) as url, Server(home, database_url=module_database.url, ALPACA_PAPER_URL=url, **given) as server:
         yield server
 
 
 @pytest.fixture
-def trader(served: Server) -> Iterator[Person]:
-    with Person.register(served.url, "trader@example.com") as person:
+def fake(lasting: FakeTrading) -> FakeTrading:
+    """The fake, as if nothing had been traded there."""
+    lasting.begin_anew()
+    return lasting
+
+
+@pytest.fixture
+def trader(served: Server, fake: FakeTrading, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody new: the accounts of the tests before go on, and see at the fake what is none of theirs."""
+    with Person.register(served.url, f"{request.node.name[:50]}@example.com") as person:
         yield person
 
 
@@ -45,10 +51,10 @@ def connection_id(trader: Person) -> str:
 
 
 @pytest.fixture
-def ask(database: Database, connection_id: str) -> Ask:
+def ask(module_database: Database, connection_id: str) -> Ask:
     """Runs a statement about the test's own account, which is ``:own``."""
     account = "(SELECT account_id FROM broker_connections WHERE broker_connection_id = %s)"
-    return lambda statement: query(database.url, statement.replace(":own", account), connection_id)
+    return lambda statement: query(module_database.url, statement.replace(":own", account), connection_id)
 
 
 @pytest.fixture

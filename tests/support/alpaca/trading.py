@@ -129,6 +129,15 @@ class FakeTrading:
         """Let answers go that are held."""
         self._released.set()
 
+    def begin_anew(self) -> None:
+        """An account that has traded nothing and meets no trouble; who listens goes on listening."""
+        fresh, kept = FakeTrading(), {"listeners", "_loop", "_released", "_stopping"}
+        self.release()
+        for name, value in vars(fresh).items():
+            if name not in kept:
+                setattr(self, name, value)
+        self._released.clear()
+
     def stop(self) -> None:
         """End what hangs."""
         self._stopping.set()
