@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookfill.desk.steps import Steps, amount, in_words, numbers, word
+from hookfill.desk.telling_options import tell_option
 from hookfill.inbox.body import body_value
 from hookfill.inbox.model import WINDOW_SECONDS
 from hookfill.kernel.reasons import MEANINGS, Reason, explain
@@ -110,6 +111,8 @@ def tell_decision(steps: Steps, signal: Mapping[str, Any]) -> None:
     _checks(steps, trace.get("gates", ()), "gate")
     if "engine" in trace:
         _engine(steps, trace["engine"])
+    if "option" in trace:
+        tell_option(steps, trace["option"])
     if "sizing" in trace:
         _sizing(steps, trace["sizing"])
     _checks(steps, trace.get("checks", ()), "risk")
@@ -128,7 +131,7 @@ def _plan(steps: Steps, plan: Mapping[str, Any]) -> None:
 
 def _leg(leg: Mapping[str, Any]) -> str:
     size = "a size to be found" if leg["quantity"] is None else word(leg["quantity"])
-    return f"{leg['purpose']}: {leg['side']} {size}"
+    return " ".join([f"{leg['purpose']}: {leg['side']} {size}", *([leg["symbol"]] if leg.get("symbol") else [])])
 
 
 def _quote(steps: Steps, quote: Mapping[str, Any] | None) -> None:

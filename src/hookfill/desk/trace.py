@@ -17,7 +17,12 @@ def plan(planned: Plan, position: Position | None) -> dict[str, Any]:
     return {
         "held": plain(position.quantity) if position is not None else "0",
         "legs": [
-            {"purpose": leg.purpose, "side": leg.side.value, "quantity": None if leg.quantity is None else plain(leg.quantity)}
+            {
+                "purpose": leg.purpose,
+                "side": leg.side.value,
+                "quantity": None if leg.quantity is None else plain(leg.quantity),
+                **({} if leg.symbol is None else {"symbol": leg.symbol}),
+            }
             for leg in planned.legs
         ],
         "refusal": planned.refusal.value if planned.refusal is not None else None,
