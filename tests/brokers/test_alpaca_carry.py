@@ -107,6 +107,18 @@ async def test_while_alpaca_is_away_nothing_is_concluded(deaf: Desk) -> None:
     assert len(desk.fake.posted) == 1
 
 
+async def test_away_for_longer_than_the_order_lives_and_nothing_was_taken(deaf: Desk) -> None:
+    deaf.fake.is_away = True
+    carrying = asyncio.create_task(deaf.carry_out(seconds=0.1))
+    await wait_until_async(lambda: deaf.unknown, "the order shown as unknown")
+    await asyncio.sleep(0.3)
+    assert not carrying.done()
+    deaf.fake.is_away = False
+    result = await carrying
+    assert (result.status, NO_TRACE in (result.error_message or "")) == ("failed", True)
+    assert deaf.fake.accepted == []
+
+
 async def test_a_refusal_is_told_in_the_broker_s_words(desk: Desk) -> None:
     desk.fake.refusals["BTC/USD"] = (403, 40310000, "insufficient buying power")
     result = await desk.carry_out()
