@@ -125,6 +125,7 @@ def test_what_the_account_can_not_enter_neither_side_does() -> None:
     limits = replace(WIDE, max_position_size=Decimal("0.5"))
     outcome = run(asks("buy", 0, "AB"), limits=limits)
     assert told(outcome) == [("A", "max_position_size_exceeded", "max_position_size_exceeded")]
+    assert only(outcome.shadow.experiments).barred == "max_position_size_exceeded"
     assert outcome.shadow.positions == ()
 
 
@@ -132,6 +133,7 @@ def test_the_checks_hold_for_the_shadow_when_the_chosen_engine_refuses() -> None
     limits = replace(WIDE, max_position_size=Decimal("0.5"))
     outcome = run(asks("buy", 0, "B"), limits=limits)
     assert told(outcome) == [("A", "engine_trend", "max_position_size_exceeded")]
+    assert only(outcome.shadow.experiments).barred == "max_position_size_exceeded"
 
 
 def test_a_gate_comes_before_any_engine() -> None:
@@ -160,6 +162,7 @@ def test_engines_that_agree_hold_the_same_whoever_owns_the_signals() -> None:
 def test_an_engine_that_stayed_out_may_enter_later_though_the_account_is_in() -> None:
     outcome = run(asks("buy", 0, "A", "A"), asks("buy", 1, "AB", "A"))
     assert told(outcome) == [("A", "entered", "engine_trend"), ("A", "pyramiding_limit", "entered")]
+    assert [one.barred for one in outcome.shadow.experiments] == [None, None]
 
 
 def test_the_routers_choice_is_made_where_the_door_made_none() -> None:

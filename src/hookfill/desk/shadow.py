@@ -45,6 +45,10 @@ from hookfill.signals.model import Signal
 
 ENTERED, LEFT, FAILED = "entered", "left", "failed"
 """What a side did: it entered (and may have left something before), it only left, or its own code failed."""
+_PLANS = frozenset(
+    {Reason.PYRAMIDING_LIMIT, Reason.OPPOSITE_IGNORED, Reason.ALREADY_AT_TARGET, Reason.NO_POSITION, Reason.ACTION_MISSING}
+)
+"""What an alert may mean for a position that is held already: that is no affair of the account's limits."""
 _MOST_TRACEBACK = 4_000
 
 
@@ -107,7 +111,7 @@ class ShadowBook:
             outcomes[variant] = SideOutcome(verdict, FAILED if failure else says, position_id, failure)
         if signal.is_by_operator:
             return step
-        experiment = _experiment(signal, trial, outcomes, barred)
+        experiment = _experiment(signal, trial, outcomes, barred or _barred_in_shadow(outcomes, trial))
         self._experiments.append(experiment)
         self._note_owner(trial, step)
         assert step.verdict is not None
@@ -224,6 +228,15 @@ def _barred(trial: Trial, step: Step) -> Reason | None:
         return None
     has_entry = planned is None or trial.judged.market is None or any(leg.purpose == "entry" for leg in planned.legs)
     return Reason(step.verdict.reason) if has_entry else None
+
+
+def _barred_in_shadow(outcomes: dict[Variant, SideOutcome], trial: Trial) -> Reason | None:
+    """Why the account could not have entered had the other engine acted, which alone approved; its own plan apart."""
+    acting, other = outcomes[trial.acting], next(outcomes[one] for one in VARIANTS if one != trial.acting)
+    is_alone = acting.verdict is not None and not acting.verdict.approved and other.verdict is not None and other.verdict.approved
+    if not is_alone or other.says in (ENTERED, LEFT, FAILED):
+        return None
+    return None if other.says in _PLANS else Reason(other.says)
 
 
 def _entered(step: Step) -> list[UUID]:
