@@ -188,6 +188,12 @@ def test_leaving_the_underlying_leaves_its_options(text: str, expected: list[obj
         assert outcome.orders[1].exit_reason == "signal"
 
 
+def test_leaving_short_leaves_puts() -> None:
+    outcome = bought(signal(PUT, NOW), signal("exit long SPY", NOW + 1), signal("exit short SPY", NOW + 2))
+    assert orders(outcome)[1:] == [("exit", "sell", PUT_500, 2)]
+    assert refusals(outcome)[1] == ("rejected", "no_position")
+
+
 def test_shares_and_options_are_left_together_in_one_signal() -> None:
     outcome = bought(
         signal("buy SPY 3", NOW), signal(CALL, NOW + 1), signal("buy SPY call strike=505 1", NOW + 2), signal("close SPY", NOW + 3)

@@ -36,10 +36,12 @@ def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Ste
 
 def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime) -> BarOutcome:
     """What the price does to one position."""
+    if at <= position.marked_until:
+        return BarOutcome(position, None)
     own: Candle | Quote | None = price
     if position.underlying is not None and price.symbol == position.underlying:
         own = _own(book, position, price, at)
-    if own is None or at <= position.marked_until:
+    if own is None:
         return BarOutcome(position, None)
     rules, instrument = book.exit_rules(position), traded_as(book.account, position.symbol)
     if isinstance(own, Candle):
