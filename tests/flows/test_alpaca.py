@@ -25,7 +25,7 @@ def lasting() -> FakeTrading:
 @pytest.fixture(scope="module")
 def served(module_database: Database, lasting: FakeTrading, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    given = {"REGISTRATION": "open", "NO_PROXY": "127.0.0.1"}
+    given = {"REGISTRATION": "open", "HOOKFILL_LOG_LEVEL": "debug", "NO_PROXY": "127.0.0.1"}
     with serving(lasting) as url, Server(home, database_url=module_database.url, ALPACA_PAPER_URL=url, **given) as server:
         yield server
 
@@ -148,9 +148,13 @@ def test_an_entry_waits_for_both_sides_to_agree_and_an_exit_does_not(
     assert fake.positions.held == {}
 
 
-def test_a_refusal_reaches_the_signal(trader: Person, webhook: str, fake: FakeTrading) -> None:
+def test_a_refusal_reaches_the_signal_and_no_secret_the_log(
+    served: Server, trader: Person, webhook: str, fake: FakeTrading
+) -> None:
     fake.refusals["BTC/USD"] = (403, 40310000, "insufficient buying power")
     alert(webhook, "buy")
     signal = trader.wait_for_signal("failed")
     assert "insufficient buying power" in signal["error_message"]
     assert fake.accepted == []
+    assert SECRET not in served.output()
+    assert KEY not in served.output()

@@ -6,6 +6,7 @@ logs what it is sent and stands on the discontinued half of websockets, so the d
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,9 @@ PING_SECONDS = 15.0
 """How often the other end is asked whether it is still there; it is given up after as long without an answer."""
 MOST_BYTES = 1 << 20
 _LOG = structlog.get_logger("hookfill.alpaca")
+_frames = logging.getLogger("hookfill.alpaca.frames")
+_frames.setLevel(logging.ERROR)
+"""At the level of debugging the library writes down every frame, and the first one holds the keys."""
 
 
 class StreamRefused(Exception):
@@ -76,6 +80,7 @@ class Updates:
             ping_interval=PING_SECONDS,
             ping_timeout=PING_SECONDS,
             max_size=MOST_BYTES,
+            logger=_frames,
         ) as socket:
             async with asyncio.timeout(ANSWER_SECONDS):
                 credentials = {"key_id": self._key, "secret_key": self._secret}
