@@ -194,6 +194,15 @@ def test_leaving_short_leaves_puts() -> None:
     assert refusals(outcome)[1] == ("rejected", "no_position")
 
 
+def test_an_operator_leaves_what_is_named_and_nothing_else() -> None:
+    entries = signal("buy SPY 3", NOW), signal(CALL, NOW + 1)
+    shares = replace(signal("close SPY", NOW + 2), door="operator")
+    contract = replace(signal(f"close {CALL_500}", NOW + 3), door="operator")
+    outcome = bought(*entries, shares, contract)
+    assert orders(outcome)[2:] == [("exit", "sell", "SPY", 3), ("exit", "sell", CALL_500, 2)]
+    assert [order.exit_reason for order in outcome.orders[2:]] == ["flatten", "flatten"]
+
+
 def test_shares_and_options_are_left_together_in_one_signal() -> None:
     outcome = bought(
         signal("buy SPY 3", NOW), signal(CALL, NOW + 1), signal("buy SPY call strike=505 1", NOW + 2), signal("close SPY", NOW + 3)

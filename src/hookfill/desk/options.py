@@ -69,7 +69,8 @@ def plan_of(book: Book, signal: Signal, rules: TradingRules) -> Plan:
     if wants_option(alert, rules):
         return _about_options(alert, held, rules.policy)
     own = plan(alert, current, entries, rules.policy)
-    if not held or not (alert.action is Action.CLOSE or alert.target_side == 0):
+    leaves = alert.action is Action.CLOSE or alert.target_side == 0
+    if not held or not leaves or signal.is_by_operator:  # an operator names each position that is to be left
         return own
     theirs = _about_options(alert, held, rules.policy)
     if own.refusal is not None:
