@@ -9,13 +9,13 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import acknowledge, burst, candles, charts, journal, latency, layouts, mixed, startup, telemetry
+from benchmarks import acknowledge, burst, candles, charts, journal, latency, layouts, marks, mixed, startup, telemetry
 from benchmarks.figures import BenchmarkError, Figure, as_json, show
 from benchmarks.plan import QUICK, Plan
 
 BENCHMARKS: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     module.NAME: module.run
-    for module in (acknowledge, latency, burst, mixed, candles, charts, layouts, telemetry, journal, startup)
+    for module in (acknowledge, latency, burst, mixed, candles, charts, layouts, marks, telemetry, journal, startup)
 }
 
 

@@ -15,6 +15,7 @@ class Plan:
         mixed_agents, mixed_readers: who else uses the server in the mixed benchmark.
         batches, batch_rows: of one round of the candles benchmark.
         chart_bars: bars of one chart; chart_rows: of the charts' large table; chart_reads: charts read in each round.
+        marks_positions: that one account holds; marks_rounds: bars that mark them.
         journal_trades: of the journal that is read, with journal_events_each; journal_reads: of each kind.
     """
 
@@ -37,6 +38,8 @@ class Plan:
     journal_trades: int = 50_000
     journal_events_each: int = 20
     journal_reads: int = 300
+    marks_positions: int = 1_000
+    marks_rounds: int = 12
 
 
 QUICK = Plan(
@@ -58,5 +61,7 @@ QUICK = Plan(
     journal_trades=200,
     journal_events_each=5,
     journal_reads=5,
+    marks_positions=40,
+    marks_rounds=2,
 )
 """Only shows that everything works."""

@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import orjson
+
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.rest import RestingOrder
 from hookfill.desk.contracts import Terms, priced_by, terms_from
@@ -66,6 +68,7 @@ class Book:
         self.halts: list[HaltRow] = list(situation.halts)
         self._entry_times = {strategy_id: sorted(times) for strategy_id, times in situation.entry_times.items()}
         self._exit_rules: dict[UUID, ExitRules] = {}
+        self._rules_read: dict[bytes, ExitRules] = {}
         self._by_symbol = _by_symbol(self.open)
         self._terms: dict[UUID, Terms] = {}
         self._seen: dict[str, Candle | Quote] = {}
@@ -147,7 +150,11 @@ class Book:
         """A position's exit rules, read once."""
         rules = self._exit_rules.get(position.position_id)
         if rules is None:
-            rules = self._exit_rules[position.position_id] = rules_from(position.exits)
+            text = orjson.dumps(dict(position.exits))  # mostly the same for many: reading it costs more than all else about a price
+            rules = self._rules_read.get(text)
+            if rules is None:
+                rules = self._rules_read[text] = rules_from(position.exits)
+            self._exit_rules[position.position_id] = rules
         return rules
 
     def terms(self, position: Position) -> Terms:

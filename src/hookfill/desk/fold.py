@@ -37,11 +37,13 @@ Bound = Callable[[], AbstractContextManager[None]]
 """Bounds the handling of one signal: what does not end by itself is ended by raising."""
 
 
-def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
+def fold(situation: Situation, bound: Bound = nullcontext, may_go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """All that happens to the account up to the horizon.
 
     Args:
         bound: entered around the handling of each signal.
+        may_go_on: asked before each signal but the first; where it says no, the outcome ends before that signal, which stays
+            pending with all after it.
 
     Raises:
         LedgerError: the outcome would break an invariant; nothing may be stored.
@@ -56,7 +58,9 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
     end_waiting(book)
     for unusable in situation.unusable:
         book.apply(Step(book.account, verdict=_discard(unusable)))
-    for signal in situation.signals:
+    for number, signal in enumerate(situation.signals):
+        if number and not may_go_on():
+            break
         place = _fold_prices(book, shadow, situation, prices, place, signal.as_of)
         _advance(book, make_way(book, situation, signal.as_of))
         if shadow is not None:
@@ -66,10 +70,11 @@ def fold(situation: Situation, bound: Bound = nullcontext) -> Outcome:
             continue
         book.apply(_handle(book, shadow, situation, signal, rules, bound))
         _advance(book, signal.as_of)
-    _fold_prices(book, shadow, situation, prices, place, situation.horizon)
-    end_waiting(book, situation.horizon)
-    if shadow is not None:
-        shadow.end_waiting(book.account, situation.horizon)
+    else:
+        _fold_prices(book, shadow, situation, prices, place, situation.horizon)
+        end_waiting(book, situation.horizon)
+        if shadow is not None:
+            shadow.end_waiting(book.account, situation.horizon)
     outcome = book.outcome() if shadow is None else replace(book.outcome(), shadow=shadow.rows())
     _check(situation, outcome)
     return outcome

@@ -4,6 +4,7 @@ NOTIFY wakes it, a poll is the truth behind it (see ``ops.loop``). Several worke
 through the account locks; an account that is locked elsewhere is skipped and found again.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +34,9 @@ from hookfill.risk.model import DEFAULT_LIMITS, Limits
 SIGNAL_SECONDS = 6.0
 """Deciding one signal takes a fraction of a millisecond, the first that asks for an exchange's calendar two seconds on a busy
 machine; an engine that takes this long is caught in a loop."""
+DECIDE_SECONDS = 5.0
+"""After so long no further signal is begun in the same transaction: PostgreSQL cuts one that idles for 30 s, and whoever halts
+trading waits for it to end. The rest comes in the next."""
 SIGNALS_CHANNEL = "hookfill_signals"
 PRICES_CHANNEL = "hookfill_prices"
 RESULTS_CHANNEL = "hookfill_results"
@@ -154,7 +158,8 @@ class Worker:
             now = await self._now(connection)
             situation = self._as_flagged(await gather(connection, row, now, most_signals, self._limits))
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
-            outcome = fold(situation, partial(at_most, SIGNAL_SECONDS))
+            give_up_at = time.monotonic() + DECIDE_SECONDS
+            outcome = fold(situation, partial(at_most, SIGNAL_SECONDS), lambda: time.monotonic() < give_up_at)
             if not outcome:
                 return False
             await apply(connection, outcome)

@@ -14,6 +14,7 @@ A model chain is made of the underlying's price and volatility alone. Nothing in
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from math import exp, sqrt
 from typing import Final
 
@@ -141,6 +142,7 @@ def has_options(symbol: str) -> bool:
     return instrument.kind is InstrumentKind.EQUITY and is_named
 
 
+@lru_cache(maxsize=4)
 def model_chain(
     underlying: str,
     spot: Decimal,
@@ -152,6 +154,8 @@ def model_chain(
     volatility_rank: float | None = None,
 ) -> OptionChain:
     """The chain by model as of ``at``; the same arguments always give the same one.
+
+    The last few are kept: alerts come in bursts, all at the same price.
 
     Args:
         underlying: a symbol that ``has_options``.
