@@ -150,4 +150,7 @@ def check_results(owner: Person, pair: dict[str, Any]) -> None:
     trades = owner.get(f"/api/v1/shadow-trades?signal_id={pair['signal_id']}")
     assert [one["purpose"] for one in trades] == ["entry"]
     story = owner.get(f"/api/v1/signals/{pair['signal_id']}/story")
-    assert any(one["step"] == "engine" for one in story["steps"])
+    (told,) = [one for one in story["steps"] if one["step"] == "experiment"]
+    assert "Engine B acts (100 % of the signals go to B)." in told["says"]
+    assert "A, rules, approves, bullish" in told["says"]
+    assert "in the shadow book: entered" in told["says"]

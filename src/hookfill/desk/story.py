@@ -33,7 +33,7 @@ async def story(connection: asyncpg.Connection, user_id: UUID, signal_id: UUID) 
         state), ``reason, error_message`` and ``steps``, each ``{step, at, elapsed_ms, title, says, figures}``:
 
         * ``step`` is message, stored, refusal, parse, gate (duplicates), plan, price, check (one per gate or risk check), engine,
-          sizing, verdict, order, fill, position or exit; at a broker also job, lease, result, booked and outcome;
+          experiment, sizing, verdict, order, fill, position or exit; at a broker also job, lease, result, booked and outcome;
         * ``at`` is the wall clock's time in UTC and ``elapsed_ms`` the milliseconds since the step before that has one; both are
           None for what happened inside the decision;
         * ``figures`` are its numbers: amounts as Decimal in the account's currency, times in UTC.

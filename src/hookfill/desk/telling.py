@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookfill.desk.steps import Steps, amount, in_words, numbers, word
+from hookfill.desk.telling_experiments import tell_experiment
 from hookfill.desk.telling_options import tell_option
 from hookfill.inbox.body import body_value
 from hookfill.inbox.model import WINDOW_SECONDS
@@ -111,6 +112,8 @@ def tell_decision(steps: Steps, signal: Mapping[str, Any]) -> None:
     _checks(steps, trace.get("gates", ()), "gate")
     if "engine" in trace:
         _engine(steps, trace["engine"])
+    if "experiment" in trace:
+        tell_experiment(steps, trace["experiment"])
     if "option" in trace:
         tell_option(steps, trace["option"])
     if "sizing" in trace:
