@@ -20,6 +20,8 @@ BUY = "buy EURUSD 0.1 @"
         ([(BUY + "1.1", 1), (BUY + "1.2", 2)], [("EURUSD", "1.2", 2)]),
         ([(BUY + "1.1", 1), ("buy BTCUSDT 0.1 @64000", 2)], [("EURUSD", "1.1", 1), ("BTCUSDT", "64000", 2)]),
         ([(BUY + "1.1", 1), ("close EURUSD @1.101", 2)], [("EURUSD", "1.101", 2)]),
+        ([(BUY + "1.1 order_type=limit limit_price=1.2", 1)], [("EURUSD", "1.1", 1)]),
+        ([(BUY + "1.1 order_type=limit limit_price=1", 1)], []),  # it rests
         ([("close EURUSD @1.1", 1)], []),  # refused: there is nothing to close
         ([("buy EURUSD 0.1", 1)], []),
     ],

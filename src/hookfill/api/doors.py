@@ -46,6 +46,10 @@ _TRADINGVIEW: dict[str, Any] = {
         "JSON or plain text, whatever the Content-Type says; at most 64 KiB.",
         {
             "order": ("application/json", {"symbol": "EURUSD", "action": "buy", "volume": 0.1, "sl": 1.07, "tp": 1.09}),
+            "limit": (
+                "application/json",
+                {"symbol": "EURUSD", "action": "buy", "volume": 0.1, "order_type": "limit", "limit_price": 1.075, "sl": 1.07},
+            ),
             "position": (
                 "application/json",
                 {"ticker": "EURUSD", "market_position": "long", "market_position_size": "1", "price": "1.0801"},

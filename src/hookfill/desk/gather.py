@@ -72,7 +72,7 @@ async def gather(
         # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
         horizon = found.latest if found.more_wait else max(horizon, found.latest)
     symbols = {signal.alert.symbol for signal in found.signals} | own.symbols
-    rates = {rate for symbol in symbols for rate in rate_symbols(symbol, account.currency)}
+    rates = {rate for signal in found.signals for rate in rate_symbols(signal.alert.symbol, account.currency)}
     abroad = None
     if account.is_at_broker:
         abroad = await gather_abroad(connection, account, own.positions, now, account_row["database_now"])

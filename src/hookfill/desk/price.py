@@ -54,8 +54,10 @@ def alert_prices(outcome: Outcome) -> list[Quote]:
 
     Prices of alerts that were refused, or whose strategy does not allow it, are no prices.
     """
-    traded = {order.signal_id for order in outcome.orders if any(fill.price_source == "alert" for fill in order.fills)}
-    as_of = {order.signal_id: order.as_of for order in outcome.orders}
+    made = [(order.signal_id, order.as_of, order.fills) for order in outcome.orders]
+    made += [(rested.order.signal_id, rested.order.as_of, rested.fills) for rested in outcome.rested]
+    traded = {signal_id for signal_id, _, fills in made if any(fill.price_source == "alert" for fill in fills)}
+    as_of = {signal_id: at for signal_id, at, _ in made}
     newest: dict[str, Quote] = {}
     for verdict in outcome.verdicts:
         alert = verdict.asked
