@@ -240,8 +240,8 @@ class Step(Model):
     """One thing that happened."""
 
     step: Literal[
-        "message", "stored", "refusal", "parse", "gate", "plan", "price", "check", "engine", "experiment", "sizing", "verdict", "order",
-        "fill", "position", "exit",
+        "message", "stored", "refusal", "parse", "gate", "plan", "price", "check", "engine", "experiment", "sizing", "verdict",
+        "order", "fill", "position", "exit",
     ]  # fmt: skip
     at: datetime | None = Field(description="When, by the wall clock, UTC; null for what happened inside the decision.")
     elapsed_ms: float | None = Field(description="Milliseconds since the step before that has a time.")
