@@ -158,6 +158,7 @@ END $$;
 -- Whoever deletes a strategy deletes its experiments.
 GRANT DELETE ON experiments, shadow_positions, shadow_orders, shadow_trades TO authenticated;
 
+-- Rows are looked up by their keys, one by one (LIMIT 1 says so to the planner, which else may read all of an account).
 -- Both sides of each pair with what they came to. The share of one signal's entry in a position that several entries built is its
 -- quantity's share of what the exits brought, less what it itself was bought for: the shares add up to what the position realised.
 CREATE VIEW experiment_pairs WITH (security_invoker = true) AS
@@ -206,7 +207,11 @@ LEFT JOIN LATERAL (
     WHERE orders.account_id = experiments.account_id AND orders.signal_id = experiments.signal_id AND orders.purpose = 'entry'
     LIMIT 1
 ) AS real_entry ON true
-LEFT JOIN positions ON positions.account_id = experiments.account_id AND positions.position_id = real_entry.position_id
+LEFT JOIN LATERAL (
+    SELECT * FROM positions
+    WHERE positions.account_id = experiments.account_id AND positions.position_id = real_entry.position_id
+    LIMIT 1
+) AS positions ON true
 LEFT JOIN LATERAL (
     SELECT round(
                (positions.realized_pnl
@@ -233,9 +238,12 @@ LEFT JOIN LATERAL (
     WHERE trades.account_id = experiments.account_id AND trades.signal_id = experiments.signal_id AND trades.purpose = 'entry'
     LIMIT 1
 ) AS shadow_entry ON true
-LEFT JOIN shadow_positions AS shadows
-    ON shadows.account_id = experiments.account_id AND shadows.variant = shadow_entry.variant
-    AND shadows.position_id = shadow_entry.position_id
+LEFT JOIN LATERAL (
+    SELECT * FROM shadow_positions
+    WHERE shadow_positions.account_id = experiments.account_id AND shadow_positions.variant = shadow_entry.variant
+      AND shadow_positions.position_id = shadow_entry.position_id
+    LIMIT 1
+) AS shadows ON true
 LEFT JOIN LATERAL (
     SELECT round(
                (shadows.realized_pnl
