@@ -6,7 +6,7 @@ from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
-from hookfill.desk.contracts import FRESH, at_bid, contract_bar, contract_price
+from hookfill.desk.contracts import FRESH, Terms, at_bid, contract_bar, contract_price
 from hookfill.desk.currency import traded_as
 from hookfill.desk.flight import Abroad
 from hookfill.desk.model import NO_MOVES, Step
@@ -20,6 +20,9 @@ from hookfill.market.model import Candle, Quote
 from hookfill.orders.model import Side
 from hookfill.positions.model import Position
 
+Made = dict[tuple[str, Terms], Candle | Quote]
+"""What one price of an underlying makes of each contract, by its symbol and terms: many strategies may hold the same."""
+
 
 def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Step | None:
     """All positions that a closed bar or a bare price concerns, options on its symbol too; None when it changes none of them.
@@ -31,16 +34,17 @@ def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Ste
     if not held:
         return None
     at = price.closes_at if isinstance(price, Candle) else price.at
-    return taken(book, abroad, held, [_judged(book, position, price, at) for position in held], at)
+    made: Made = {}
+    return taken(book, abroad, held, [_judged(book, position, price, at, made) for position in held], at)
 
 
-def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime) -> BarOutcome:
+def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime, made: Made) -> BarOutcome:
     """What the price does to one position."""
     if at <= position.marked_until:
         return BarOutcome(position, None)
     own: Candle | Quote | None = price
     if position.underlying is not None and price.symbol == position.underlying:
-        own = _own(book, position, price, at)
+        own = _own(book, position, price, at, made)
     if own is None:
         return BarOutcome(position, None)
     rules, instrument = book.exit_rules(position), traded_as(book.account, position.symbol)
@@ -49,14 +53,18 @@ def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime)
     return on_price(position, own.price, own.at, rules, instrument)
 
 
-def _own(book: Book, position: Position, price: Candle | Quote, at: datetime) -> Candle | Quote | None:
+def _own(book: Book, position: Position, price: Candle | Quote, at: datetime, made: Made) -> Candle | Quote | None:
     """What a price of its underlying makes of an option; None: it has ended, or somebody has told its own price a moment ago."""
     contract = instrument_for(position.symbol).option
     told = book.quote(position.symbol)
     if contract is None or at > contract.expires_at or (told is not None and timedelta(0) <= at - told.at <= FRESH):
         return None
     terms = book.terms(position)
-    return contract_bar(contract, price, terms) if isinstance(price, Candle) else contract_price(contract, price, terms)
+    own = made.get((position.symbol, terms))
+    if own is None:
+        own = contract_bar(contract, price, terms) if isinstance(price, Candle) else contract_price(contract, price, terms)
+        made[position.symbol, terms] = own
+    return own
 
 
 def taken(book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:

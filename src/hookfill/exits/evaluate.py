@@ -77,17 +77,20 @@ def _judge(position: Position, seen: _Seen, rules: ExitRules, instrument: Instru
         return BarOutcome(position, None)
     # A trailing stop that needs no arming protects from the entry on: its first level stands before the first bar.
     ready = _raise_stops(position, rules, instrument)
-    marked = replace(ready, mark=seen.close, marked_at=seen.at, marked_until=seen.at)
     stopped = _stop_due(ready, seen) if position.status == "open" else None
     if stopped is not None:
-        return BarOutcome(marked, stopped)
+        return BarOutcome(_marked(ready, seen, ready.best_price), stopped)
     partial = _partial_due(ready, seen, instrument) if position.status == "open" and position.targets else ()
     is_all_left = bool(partial) and partial[-1].quantity is None
     due = partial[-1] if is_all_left else _exit_due(ready, seen, rules) if position.status == "open" else None
     if due is not None:
-        return BarOutcome(marked, due, partial[:-1] if is_all_left else partial)
-    best = max(marked.best_price, seen.high) if marked.side > 0 else min(marked.best_price, seen.low)
-    return BarOutcome(_raise_stops(replace(marked, best_price=best), rules, instrument), None, partial)
+        return BarOutcome(_marked(ready, seen, ready.best_price), due, partial[:-1] if is_all_left else partial)
+    best = max(ready.best_price, seen.high) if ready.side > 0 else min(ready.best_price, seen.low)
+    return BarOutcome(_raise_stops(_marked(ready, seen, best), rules, instrument), None, partial)
+
+
+def _marked(position: Position, seen: _Seen, best: Decimal) -> Position:
+    return replace(position, mark=seen.close, marked_at=seen.at, marked_until=seen.at, best_price=best)
 
 
 def without(position: Position, number: int) -> Position:

@@ -252,7 +252,8 @@ def option_candle(contract: OptionContract, candle: Candle, volatility: float, r
     def worth(spot: Decimal) -> Decimal:
         return max(_on_grid(price(contract.right, float(spot), strike, years, volatility, rate)), TICK)
 
-    at_low, at_high = worth(candle.low), worth(candle.high)
+    worths = {spot: worth(spot) for spot in {candle.open, candle.high, candle.low, candle.close}}
+    at_low, at_high = worths[candle.low], worths[candle.high]
     if contract.right == "PUT":
         at_low, at_high = at_high, at_low
     return Candle(
@@ -260,10 +261,10 @@ def option_candle(contract: OptionContract, candle: Candle, volatility: float, r
         timeframe=candle.timeframe,
         opened_at=candle.opened_at,
         closes_at=candle.closes_at,
-        open=worth(candle.open),
+        open=worths[candle.open],
         high=at_high,
         low=at_low,
-        close=worth(candle.close),
+        close=worths[candle.close],
     )
 
 
