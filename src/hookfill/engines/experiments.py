@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hookfill.kernel.money import ZERO, divide
 
-RESAMPLES = 5_000
-"""How often the differences are drawn again: the bounds then move by less than a tenth of the interval's width between seeds."""
+RESAMPLES = 2_000
+"""How often the differences are drawn again."""
 CONFIDENCE_PERCENT = 95
 SEED = 20260101
 """The same pairs give the same interval, whoever asks."""

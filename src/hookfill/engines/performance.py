@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import fsum
 
-from hookfill.kernel.money import divide
+from hookfill.kernel.money import as_price, divide
 
 DECILES = 10
 
@@ -103,12 +104,13 @@ def _figures(agent: str, calls: Sequence[Call]) -> AgentFigures:
 
 def _deciles(scored: Sequence[Call]) -> Iterable[Decile]:
     width = 100 // DECILES
-    for number in range(DECILES):
-        inside = [call for call in scored if _decile(call.confidence) == number]
-        if inside:
-            hits = sum(call.is_hit for call in inside)
-            rate = divide(Decimal(hits), Decimal(len(inside)))
-            yield Decile(number * width, (number + 1) * width, len(inside), hits, rate, _mean([one.confidence for one in inside]))
+    by_decile: dict[int, list[Call]] = {}
+    for call in scored:
+        by_decile.setdefault(_decile(call.confidence), []).append(call)
+    for number, inside in sorted(by_decile.items()):
+        hits = sum(call.is_hit for call in inside)
+        rate = divide(Decimal(hits), Decimal(len(inside)))
+        yield Decile(number * width, (number + 1) * width, len(inside), hits, rate, _mean([one.confidence for one in inside]))
 
 
 def _decile(confidence: float) -> int:
@@ -116,4 +118,4 @@ def _decile(confidence: float) -> int:
 
 
 def _mean(values: Sequence[float]) -> Decimal:
-    return divide(sum((Decimal(repr(value)) for value in values), Decimal(0)), Decimal(len(values)))
+    return as_price(Decimal(repr(fsum(values) / len(values))))
