@@ -18,7 +18,7 @@ from hookfill.desk.price import is_fresh
 from hookfill.desk.rows import Order
 from hookfill.desk.sizing import size_of
 from hookfill.desk.trade import Ticket
-from hookfill.exits.model import Exit
+from hookfill.exits.model import Exit, ExitRules
 from hookfill.kernel.ids import derived_id
 from hookfill.kernel.lifecycle import ORDER, POSITION
 from hookfill.kernel.money import ZERO
@@ -66,11 +66,21 @@ def send_entry(case: Case, leg: Leg, number: int) -> None:
     ticket = ticket_of(case, number, "entry", None)
     position_id = new_position_id(ticket) if case.position is None else case.position.position_id
     order = _waiting(_submitted(ticket, position_id, leg.side, quantity), alert)
-    sent = protect(leg.side, price, case.instrument, exits, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
+    told = _told(case, exits)
+    sent = protect(leg.side, price, case.instrument, told, alert_stop=alert.stop_loss, alert_target=alert.take_profit)
     depends_on = case.moves.jobs[-1].job_id if case.moves.jobs else None
     job = trade_job(_instruction(order, until, depends_on), case.account.symbol_map, sent, defaults.max_spread)
     _keep(case, order, _for_broker(case.account, order, job, _terms(case)))
     case.entered = True
+
+
+def _told(case: Case, exits: ExitRules) -> ExitRules:
+    """The exit rules that the broker itself shall keep to.
+
+    Alpaca guards shares only. For all else the levels follow from the price that it is filled at, which is known when it is booked.
+    """
+    is_guarded = case.account.trades_lots or case.instrument.kind is InstrumentKind.EQUITY
+    return exits if is_guarded else ExitRules()
 
 
 def _waiting(order: Order, alert: Alert) -> Order:

@@ -64,9 +64,13 @@ class Town:
 
     async def alert(self, action: str, **more: Any) -> dict[str, Any]:
         """Send an alert, let the desk decide, and return the signal."""
+        return await self.send({"symbol": "SPY", "action": action, "volume": 10, **more})
+
+    async def send(self, body: Any) -> dict[str, Any]:
+        """The same with a body of any form."""
         self.minute += 0.1
         strategy = type("Known", (), {"secret": self.secret})()
-        await self.house.alert(strategy, {"symbol": "SPY", "action": action, "volume": 10, **more}, self.minute)
+        await self.house.alert(strategy, body, self.minute)
         newest = "SELECT status FROM signals WHERE account_id = $1 ORDER BY signal_id DESC LIMIT 1"
         await self.until(newest, lambda status: status not in (None, "pending"), "the signal decided")
         return dict(await self.row("SELECT * FROM signals WHERE account_id = $1 ORDER BY signal_id DESC LIMIT 1"))
