@@ -1,0 +1,75 @@
+"""An experiment in an account at a broker: one side is dealt there, the other on paper here, and nothing of it reaches a job."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hookfill.desk import trial
+from hookfill.engines.model import Decision, Filters, MarketView
+from hookfill.kernel.reasons import Reason
+from hookfill.signals.model import Signal
+from support.broker import Broker, open_broker
+from support.desk import only
+from support.house import House
+
+
+def thinks(name: str, letter: str) -> Any:
+    def judge(asked: Signal, market: MarketView, filters: Filters) -> Decision:
+        approves = market.only_leaves or letter in (asked.alert.comment or "")
+        return Decision(name, approves, 1, 60.0, None if approves else Reason.ENGINE_TREND)
+
+    return judge
+
+
+@pytest.fixture
+async def broker(house: House, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    monkeypatch.setattr(trial, "ENGINES", {"A": thinks("rules", "A"), "B": thinks("council", "B")})
+    broker = await open_broker(house)
+    broker.strategy = await broker.new_strategy("Tried", engine="ab")
+    await house.bar(-1, "1.1 1.1 1.1 1.1")
+    return broker
+
+
+def asks(approved: str, action: str = "buy") -> dict[str, Any]:
+    return {"symbol": "EURUSD", "action": action, "volume": 0.1, "comment": approved}
+
+
+async def pair(broker: Broker) -> dict[str, Any]:
+    found: dict[str, Any] = (await broker.house.get("/api/v1/experiments")).json()[0]
+    return found
+
+
+async def test_one_side_is_sent_the_other_is_held_here(broker: Broker) -> None:
+    await broker.alert(asks("AB"))
+    assert len(await broker.jobs()) == 1
+    held = only(await broker.all("shadow_positions", "position_id"))
+    assert (held["variant"], held["quantity"], held["status"]) == ("B", Decimal("0.1"), "open")
+    assert ((await pair(broker))["a"]["status"], (await pair(broker))["b"]["status"]) == ("waiting", "open")
+    await broker.fill("1.1002", commission="0.7", deal_ids=["1"])
+    assert (await pair(broker))["a"]["status"] == "open"
+    await broker.alert(asks("-", "close"), 2)
+    assert [job["job_type"] for job in await broker.jobs()] == ["close_position"]
+    assert only(await broker.all("shadow_positions", "position_id"))["status"] == "closed"
+    await broker.check()
+
+
+async def test_what_only_the_shadow_holds_makes_no_job(broker: Broker) -> None:
+    await broker.alert(asks("B"))
+    assert await broker.jobs() == []
+    assert await broker.orders() == []
+    held = only(await broker.all("shadow_positions", "position_id"))
+    assert held["multiplier"] == 100_000
+    await broker.alert(asks("B", "close"), 1)
+    assert await broker.jobs() == []
+    left = only(await broker.all("shadow_positions", "position_id"))
+    assert left["status"] == "closed"
+    assert (await broker.account())["cash"] == (await broker.account())["starting_cash"]
+    await broker.check()
+
+
+async def test_an_order_that_dies_at_the_broker_was_no_trade(broker: Broker) -> None:
+    await broker.alert(asks("AB"))
+    await broker.report(only(await broker.jobs()), "failed", "no money")
+    side = (await pair(broker))["a"]
+    assert (side["outcome"], side["status"], side["pnl"]) == ("entered", None, None)
