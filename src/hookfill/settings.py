@@ -314,8 +314,8 @@ class Settings(BaseSettings):
 
     @property
     def trades_live(self) -> bool:
-        """Whether real money may be traded: the mode says so, and somebody has typed the sentence."""
-        return self.app_mode is AppMode.LIVE and self.alpaca_live_confirmation == LIVE_SENTENCE
+        """Whether real money may be traded: the mode says so, somebody has typed the sentence, and the time is the clock's."""
+        return self.app_mode is AppMode.LIVE and self.alpaca_live_confirmation == LIVE_SENTENCE and not self.is_simulated
 
     @property
     def is_simulated(self) -> bool:

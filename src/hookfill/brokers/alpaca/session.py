@@ -25,9 +25,9 @@ from hookfill.ops.loop import UNREACHABLE
 UNREACHED = "alpaca_unreachable"
 BEAT_SECONDS = 1.0
 COMPARE_SECONDS = 15.0
-"""How often both sides are compared while they agree."""
+"""How often both sides are compared."""
 SOON_SECONDS = 1.0
-"""The same while they do not, and after something happened."""
+"""How soon after something happened, or when they do not agree; from there it is twice as long each time, since Alpaca counts."""
 FAILURES_TO_ALARM = 3
 DRAIN_SECONDS = 3.0
 _LOG = structlog.get_logger("hookfill.alpaca")
@@ -56,6 +56,7 @@ class Session:
         self._updates = Updates(*keys, self._heard, self._compare_soon)
         self._hands = Hands(pool, self._agent, self._broker, self._watch, self._job_ended, timing)
         self._wake, self._due = asyncio.Event(), asyncio.Event()
+        self._guarded: frozenset[str] = frozenset()
         self._is_stopping = False
 
     def wake(self) -> None:
@@ -88,8 +89,8 @@ class Session:
             await asyncio.gather(*beside, return_exceptions=True)
 
     def _heard(self, state: OrderState) -> None:
-        if not self._watch.told(state) and state.is_over:
-            self._compare_soon()  # what guards a position, or somebody else's order
+        if not self._watch.told(state) and state.is_over and state.symbol in self._guarded:
+            self._compare_soon()  # it may be what guards a position
 
     def _job_ended(self) -> None:
         self._wake.set()
@@ -101,6 +102,7 @@ class Session:
     # Both sides ---------------------------------------------------------------------------------------------------------------
 
     async def _keep_comparing(self) -> None:
+        wait = SOON_SECONDS
         while True:
             self._due.clear()
             agrees = False
@@ -112,9 +114,10 @@ class Session:
                 _LOG.warning("waits_for_database", error=f"{type(error).__name__}: {error}")
             except Exception:
                 _LOG.exception("not_compared", account_id=str(self.found.account_id))
-            if agrees:
-                await _first_of(self._due, COMPARE_SECONDS)
-            await asyncio.sleep(SOON_SECONDS)
+            wait = COMPARE_SECONDS if agrees else min(wait * 2, COMPARE_SECONDS)
+            if await _first_of(self._due, wait):
+                wait = SOON_SECONDS
+                await asyncio.sleep(SOON_SECONDS)  # what happens together is one reason to look
 
     async def _compare(self) -> bool:
         """Ask Alpaca, keep what it tells, and see whether the books agree."""
@@ -143,6 +146,7 @@ class Session:
         for entry in entries:
             found = await self._broker.look_with_legs(entry["broker_order_id"])
             if found is not None:
+                self._guarded |= {found.symbol}
                 deals += compare.deals_of(found, entry["strategy_id"], entry["symbol"], self.found.symbol_map)
         return deals
 
@@ -188,8 +192,9 @@ def _why_not(seen: Sequence[Seen], strays: Sequence[OrderState], blocked: str | 
     return compare.stray_text(strays[0]) if strays else None
 
 
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    """Until the event is set, or so long."""
+async def _first_of(event: asyncio.Event, seconds: float) -> bool:
+    """Until the event is set, or so long; whether it was set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+    return event.is_set()
