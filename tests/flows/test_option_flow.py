@@ -111,6 +111,7 @@ def test_a_call_is_left_at_its_target_and_another_one_ends(served: Server, datab
     assert asyncio.run(broken(database)) == []
     shown = {position["symbol"]: position for position in told(served, "positions?status=closed")}
     assert {shown[CALL]["exit_reason"], shown[ENDING]["exit_reason"]} == {"take_profit", "expired"}
+    assert (shown[CALL]["contract"], shown[CALL]["underlying"]) == ("SPY 2026-03-13 500 C", "SPY")
 
 
 def test_the_clock_alone_ends_it_after_the_server_was_down(served: Server, database: Database) -> None:

@@ -180,6 +180,7 @@ class Position(Model):
     closed_at: datetime | None
     exit_reason: str | None
     underlying: str | None = Field(description="Of an option: the symbol whose price decides its own.")
+    contract: str | None = Field(description="Of an option: the contract in words.", examples=["SPY 2026-02-20 500 C"])
     leave_at: datetime | None = Field(description="From then on its time is up, by the rule leave_for; UTC.")
     leave_for: str | None
 

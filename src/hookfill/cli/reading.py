@@ -87,7 +87,7 @@ def _print_positions(out: "Console", positions: Sequence[Mapping[str, Any]]) -> 
     columns = ("symbol", "strategy", "quantity", "entry", "mark", "as of (UTC)", "unrealised", "stop", "target")
     rows = [
         (
-            p["symbol"],
+            p["contract"] or p["symbol"],
             p["strategy_name"],
             p["quantity"],
             p["average_price"],

@@ -258,6 +258,7 @@ class Position:
     closed_at: Moment | None
     exit_reason: str | None
     underlying: str | None = None
+    contract: str | None = None
     leave_at: Moment | None = None
     leave_for: str | None = None
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.kernel.lifecycle import POSITION
+from hookfill.market.instruments import instrument_for
 from hookfill.postgres.sql import load
 
 SQL = load(__package__)
@@ -57,8 +58,9 @@ async def list_positions(
     Each has ``id, account_id, strategy_id, strategy_name, symbol, side (long or short), status, quantity (signed, 0 when closed),
     entered_quantity, average_price, exit_price (average of its exits so far), multiplier, entries, mark, marked_at (since when the
     mark is the last known price), unrealized_pnl, realized_pnl (gross of commission), commission, stop_price, target_price,
-    trailing_stop, at_break_even, initial_risk, opened_at, closed_at, exit_reason, underlying (of an option), leave_at and leave_for
-    (when its time is up, and by which rule)``. Amounts are Decimal in the account's currency, times UTC.
+    trailing_stop, at_break_even, initial_risk, opened_at, closed_at, exit_reason, underlying and contract (of an option: the
+    contract in words), leave_at and leave_for (when its time is up, and by which rule)``. Amounts are Decimal in the account's
+    currency, times UTC.
     """
     rows = await connection.fetch(SQL.list_positions.sql, list(STATUSES[status]), limit, offset, user_id)
     return [_position(row) for row in rows]
@@ -66,4 +68,6 @@ async def list_positions(
 
 def _position(row: Mapping[str, Any]) -> dict[str, Any]:
     side = "long" if row["entry_side"] == "buy" else "short"
-    return {"id": row["position_id"], "side": side, **{name: row[name] for name in _POSITION}}
+    contract = instrument_for(row["symbol"]).option
+    readable = None if contract is None else contract.readable
+    return {"id": row["position_id"], "side": side, **{name: row[name] for name in _POSITION}, "contract": readable}
