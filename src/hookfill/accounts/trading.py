@@ -144,8 +144,8 @@ async def change_account(connection: asyncpg.Connection, account_id: UUID, given
     """Change an account whose lock is held.
 
     Args:
-        given: of ``name``, ``time_zone``, ``limits`` (by name; None goes back to the default), ``symbol_map`` and ``costs`` (both as
-            a whole).
+        given: of ``name``, ``time_zone``, ``limits`` (by name; None goes back to the default), ``symbol_map`` and ``costs`` (both
+            as a whole).
     """
     row = await connection.fetchrow(SQL.lock_own_account.sql, account_id)
     limits = {**row["limits"], **given.get("limits", {})}

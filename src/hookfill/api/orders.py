@@ -34,7 +34,7 @@ async def cancel(
     user_id: Trader,
     order_id: Annotated[UUID, Path(description="The order's id.", examples=["019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"])],
 ) -> Json:
-    """On paper nothing of it fills from the answer on; at Alpaca it is asked for within a second. Its status follows a moment later.
+    """On paper nothing of it fills from the answer on; at Alpaca it is asked for within a second. Its status follows later.
 
     What had filled before stays. Asking again changes nothing; an order that has ended, or is at MetaTrader, answers 409.
     """
