@@ -48,7 +48,20 @@ HALT = "INSERT INTO halts (account_id, halt_id, scope, strategy_id, symbol, redu
 PERSONS_HALT = "INSERT INTO halts (account_id, halt_id, scope, user_id, symbol, reduce_only, reason, settled_at, created_by) "
 NIL = "'00000000-0000-0000-0000-000000000000'"
 
+PAIR = f"""INSERT INTO experiments (account_id, signal_id, experiment_id, strategy_id, symbol, as_of, direction, variant,
+               assignment_hash, split_percentage, verdict_a, verdict_b, outcome_a, outcome_b, opinions)
+           SELECT account_id, signal_id, signal_id, strategy_id, symbol, as_of, 1, 'B', 'x', 50, 'approved', 'refused', 'entered',
+                  'x', '[]'
+           FROM signals WHERE signal_id = (SELECT signal_id FROM orders WHERE order_id = {ENTRY})"""
+SHADOW = f"""INSERT INTO shadow_positions (account_id, variant, position_id, strategy_id, symbol, priced_by, status, side, quantity,
+                 average_price, multiplier, entries, realized_pnl, commission, mark, marked_at, marked_until, opened_at, state)
+             SELECT account_id, 'A', position_id, strategy_id, symbol, symbol, 'open', 'long', 1, 1, 1, 1, 0, 0, 1, now(), now(),
+                    now(), '{{}}'
+             FROM positions WHERE position_id = {OPEN}"""
+
 DAMAGE = [
+    ("entries_are_by_the_engine_that_owns_the_signal", PAIR),
+    ("shadow_positions_are_the_sum_of_their_trades", SHADOW),
     (
         "signals_have_messages",
         f"DELETE FROM messages m USING signals s WHERE s.message_id = m.message_id AND s.signal_id = {EXECUTED}",

@@ -78,7 +78,27 @@ def test_an_experiment_from_the_door_to_its_results(served: Server, owner: Perso
         owner.post("/api/v1/feature-flags", {"name": flag, "is_enabled": True})
     wait_for_value(database.url, 4, "SELECT count(*) FROM feature_flags WHERE is_enabled")
 
-    # While variant B is off, everything is A's; the council judges, and what it approves is held in the shadow.
+    check_the_councils_shadow(served, owner, database, now)
+    check_the_councils_turn(served, owner, database, now)
+    # AAPL has no opening-range specialist: the council is not sure enough, and A's entry is made in the shadow alone.
+    send(served, "AAPL", now + timedelta(seconds=1))
+    count = query(database.url, "SELECT count(*) FROM signals")[0][0]
+    pair = settled(owner, database, count)[-1]
+    assert (pair["a"]["outcome"], pair["b"]["outcome"]) == ("entered", "council_unsure")
+    assert {one["symbol"] for one in owner.get("/api/v1/positions")} == {"SPY", "QQQ"}
+    assert [one["symbol"] for one in owner.get("/api/v1/shadow-positions?variant=A")] == ["AAPL", "QQQ"]
+
+    # Six days later the longest hold is over, for both books alike.
+    later = OPEN + timedelta(days=7)
+    for symbol in ("SPY", "QQQ", "AAPL"):
+        push(served, [candle(symbol, later, 530.0, 531.0)], later + timedelta(minutes=1))
+    wait_for_value(database.url, 0, "SELECT count(*) FROM shadow_positions WHERE status <> 'closed'")
+    wait_for_value(database.url, 0, "SELECT count(*) FROM positions WHERE status <> 'closed'")
+    check_results(owner, pair)
+
+
+def check_the_councils_shadow(served: Server, owner: Person, database: Database, now: datetime) -> None:
+    """While variant B is off, everything is A's; the council judges, and what it approves is held in the shadow."""
     answered = send(served, "SPY", now)
     assert answered["variant"] == "A"
     (pair,) = settled(owner, database, 1)
@@ -95,7 +115,9 @@ def test_an_experiment_from_the_door_to_its_results(served: Server, owner: Perso
     assert (held["variant"], held["symbol"], held["quantity"]) == ("B", "SPY", real["quantity"])
     assert held["average_price"] == real["average_price"]
 
-    # From the flag on, the split sends all signals to B.
+
+def check_the_councils_turn(served: Server, owner: Person, database: Database, now: datetime) -> None:
+    """From the flag on, the split sends all signals to B."""
     owner.post("/api/v1/feature-flags", {"name": "enable_variant_b", "is_enabled": True})
     numbers = iter(range(1_000))
     wait_until(lambda: send(served, f"NONE{next(numbers)}", now)["variant"] == "B", "the door sends signals to B")
@@ -111,21 +133,6 @@ def test_an_experiment_from_the_door_to_its_results(served: Server, owner: Perso
         " JOIN orders o USING (account_id, signal_id) ORDER BY 1",
     )
     assert engines == [("A", "rules"), ("B", "council")]
-
-    # AAPL has no opening-range specialist: the council is not sure enough, and A's entry is made in the shadow alone.
-    send(served, "AAPL", now + timedelta(seconds=1))
-    pair = settled(owner, database, count + 1)[-1]
-    assert (pair["a"]["outcome"], pair["b"]["outcome"]) == ("entered", "council_unsure")
-    assert {one["symbol"] for one in owner.get("/api/v1/positions")} == {"SPY", "QQQ"}
-    assert [one["symbol"] for one in owner.get("/api/v1/shadow-positions?variant=A")] == ["AAPL", "QQQ"]
-
-    # Six days later the longest hold is over, for both books alike.
-    later = OPEN + timedelta(days=7)
-    for symbol in ("SPY", "QQQ", "AAPL"):
-        push(served, [candle(symbol, later, 530.0, 531.0)], later + timedelta(minutes=1))
-    wait_for_value(database.url, 0, "SELECT count(*) FROM shadow_positions WHERE status <> 'closed'")
-    wait_for_value(database.url, 0, "SELECT count(*) FROM positions WHERE status <> 'closed'")
-    check_results(owner, pair)
 
 
 def check_results(owner: Person, pair: dict[str, Any]) -> None:

@@ -360,3 +360,25 @@ CROSS JOIN LATERAL (
 ) o
 WHERE (p.status = 'closing') <> (o.exits > 0)
 LIMIT $1;
+
+-- name: entries_are_by_the_engine_that_owns_the_signal
+-- Of a signal that two engines judge, only the approval of the one that owns it leads to an entry in the account.
+SELECT o.account_id, o.order_id AS id, 'its signal is owned by ' || e.variant || ', whose engine did not approve it' AS finding
+FROM experiments e
+JOIN orders o ON o.account_id = e.account_id AND o.signal_id = e.signal_id AND o.purpose = 'entry'
+WHERE CASE e.variant WHEN 'A' THEN e.verdict_a ELSE e.verdict_b END IS DISTINCT FROM 'approved'
+LIMIT $1;
+
+-- name: shadow_positions_are_the_sum_of_their_trades
+-- A position of the shadow book holds and has realised what its trades add up to.
+SELECT p.account_id, p.position_id AS id,
+       'it holds ' || p.quantity || ' and realised ' || p.realized_pnl || ', its trades ' || coalesce(t.quantity, 0) || ' and '
+       || coalesce(t.realized_pnl, 0) AS finding
+FROM shadow_positions p
+CROSS JOIN LATERAL (
+    SELECT sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END) AS quantity, sum(realized_pnl) AS realized_pnl
+    FROM shadow_trades
+    WHERE shadow_trades.account_id = p.account_id AND shadow_trades.variant = p.variant AND shadow_trades.position_id = p.position_id
+) t
+WHERE p.quantity IS DISTINCT FROM t.quantity OR p.realized_pnl IS DISTINCT FROM t.realized_pnl
+LIMIT $1;
