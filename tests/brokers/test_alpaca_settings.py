@@ -1,4 +1,7 @@
-"""Real money needs a mode and a typed sentence; keys go over nothing but https."""
+"""Real money needs a mode and a typed sentence; keys go over nothing but https; the library is loaded by who needs it."""
+
+import subprocess
+import sys
 
 import pytest
 
@@ -48,3 +51,10 @@ def test_what_is_unsafe_is_refused(monkeypatch: pytest.MonkeyPatch, environment:
 
 def test_the_fake_may_stand_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     settings(monkeypatch, ALPACA_PAPER_URL="http://127.0.0.1:5").check()
+
+
+def test_a_worker_without_an_account_at_alpaca_does_not_load_its_library() -> None:
+    heavy = ("requests", "pandas", "alpaca", "websockets")
+    program = f"import sys, hookfill.working; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert said.stdout.strip() == "[]"

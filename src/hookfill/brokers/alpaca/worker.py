@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -15,11 +16,13 @@ import structlog
 
 from hookfill.accounts.vault import CredentialsUnreadable, Vault
 from hookfill.brokers.alpaca import store
-from hookfill.brokers.alpaca.session import Session
 from hookfill.kernel.ids import new_id
 from hookfill.ops.alarms import clear_alarms, raise_alarm
 from hookfill.ops.loop import POLL_SECONDS, UNREACHABLE, Loop
 from hookfill.ops.pulse import Pulse
+
+if TYPE_CHECKING:
+    from hookfill.brokers.alpaca.session import Session
 
 JOBS_CHANNEL = "hookfill_jobs"
 NOT_TRADED = "alpaca_not_traded"
@@ -117,6 +120,9 @@ class AlpacaWorker:
         if not await store.take(self._holding, found.account_id, session_id):
             return
         await clear_alarms(connection, found.account_id, NOT_TRADED, [])
+        # Loaded here: what speaks HTTP with Alpaca costs time and memory that only who trades there should pay.
+        from hookfill.brokers.alpaca.session import Session  # noqa: PLC0415
+
         session = Session(self._pool, found, session_id, keys)
         self._sessions[found.account_id] = session
         self._running[found.account_id] = asyncio.create_task(session.run())
