@@ -63,9 +63,7 @@ async def bootstrap(connection: asyncpg.Connection, owner_token: str, *, max_hol
         await connection.execute(SQL.create_user_settings.sql, user_id)
         account_id = await create_account(connection, user_id, "Paper", is_default=True)
         settings = _signed_door_settings(max_hold_days)
-        await connection.execute(
-            SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "ab", True, None, None, settings
-        )
+        await connection.execute(SQL.create_strategy.sql, account_id, new_id(), "Signed webhook", "ab", True, None, None, settings)
         return user_id
 
 
