@@ -6,6 +6,7 @@ Whatever is looked at on the way goes into the trace, which the signal's story s
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -179,7 +180,7 @@ def _pass_engine(case: Case) -> None:
         return
     filters = Filters() if only_leaves(case) else case.rules.filters  # no filter stands between a position and its exit
     if case.trial is not None:
-        decision = case.trial.judge(market_view(case), case.rules.filters)
+        decision = case.trial.judge(partial(market_view, case), case.rules.filters, only_leaves=only_leaves(case))
     else:
         decision = engine(case.strategy.engine)(case.signal, market_view(case), filters)
     case.trace["engine"] = trace.decision(decision)

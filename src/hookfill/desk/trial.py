@@ -5,7 +5,7 @@ variant says whose verdict the account acts on; what the other's would have led 
 (``desk.shadow``), so that nothing of it can stand in the way of trading.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
@@ -77,17 +77,19 @@ class Trial:
         if not self.is_shadow:
             self.planned, self.held = planned, held
 
-    def judge(self, market: MarketView, filters: Filters) -> Decision:
+    def judge(self, look: Callable[[], MarketView], filters: Filters, *, only_leaves: bool) -> Decision:
         """The verdict that counts here.
 
         Args:
-            market: as this side's case has it. The account's is kept, and both engines judge on that.
+            look: gives what this side's case sees. What the account's sees is kept, and both engines judge on that.
             filters: the strategy's.
+            only_leaves: the signal can but close or reduce what this side holds.
         """
         judged = self.judged
-        if judged.market is None and not (self.is_shadow and market.only_leaves):
-            judged.market, judged.filters = replace(market, only_leaves=False), filters
-        if market.only_leaves:  # no filter and no opinion stands between a position and its exit
+        if judged.market is None and not (self.is_shadow and only_leaves):
+            judged.market, judged.filters = replace(look(), only_leaves=False), filters
+        if only_leaves:  # no filter and no opinion stands between a position and its exit
+            market = replace(judged.market or MarketView(None), only_leaves=True)
             return ENGINES[self.acting](judged.signal, market, _NO_FILTERS)
         if self.exits_only or self.barred is not None:
             says = () if self.barred is None else (explain(self.barred),)

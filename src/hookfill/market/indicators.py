@@ -53,8 +53,22 @@ class Indicators:
         return {name: None if value is None else float(value) for name, value in asdict(self).items()}
 
 
+class _Newest:
+    """What was computed last: two engines that judge one signal look at the very same candles."""
+
+    known: tuple[tuple[Candle, ...], Indicators] = ((), Indicators())
+
+
 def indicators(candles: tuple[Candle, ...]) -> Indicators:
     """The indicators at the last of ``candles`` (closed, of one symbol and timeframe, oldest first)."""
+    seen, values = _Newest.known
+    if seen is not candles:
+        values = _computed(candles)
+        _Newest.known = (candles, values)
+    return values
+
+
+def _computed(candles: tuple[Candle, ...]) -> Indicators:
     if not candles:
         return Indicators()
     # Imported here: NumPy and TA-Lib (which loads pandas where it is installed) take a third of a second and some 60 MB, which only
