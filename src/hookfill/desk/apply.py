@@ -16,9 +16,12 @@ from hookfill.desk.price import alert_prices
 from hookfill.desk.resting_store import apply_resting
 from hookfill.kernel.money import ZERO, plain
 from hookfill.market.store import keep_account_prices
-from hookfill.positions.model import Target
+from hookfill.positions.model import MARKS, Position, Target
+from hookfill.postgres.sql import load
 from hookfill.signals.codec import alert_to_json
 from hookfill.signals.model import Alert
+
+MARKING = load(__package__, "marks.sql")
 
 
 async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
@@ -28,8 +31,7 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
         asyncpg.UniqueViolationError: an order of the same cause is there already; nothing may be committed.
     """
     account = outcome.account
-    if outcome.positions:  # before the orders' readers could see an order without its position
-        await connection.execute(SQL.save_positions.sql, account.account_id, *_position_columns(outcome))
+    await _save_positions(connection, outcome)  # before the orders' readers could see an order without its position
     fills = [fill for order in outcome.orders for fill in order.fills]
     fills += [fill for end in outcome.moves.ends for fill in end.fills]
     fills += [fill for rested in outcome.rested for fill in rested.fills]
@@ -62,6 +64,17 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     await keep_shadow(connection, account.account_id, outcome.shadow)
     if prices := alert_prices(outcome):
         await keep_account_prices(connection, account.account_id, prices)
+
+
+async def _save_positions(connection: asyncpg.Connection, outcome: Outcome) -> None:
+    """Those that prices have only marked, which are most, by a statement that writes no more than that."""
+    marked = [position for position in outcome.positions if position.position_id in outcome.only_marked]
+    traded = [position for position in outcome.positions if position.position_id not in outcome.only_marked]
+    if traded:
+        await connection.execute(SQL.save_positions.sql, outcome.account.account_id, *_position_columns(traded))
+    if marked:
+        columns = _columns(marked, f"position_id {' '.join(MARKS)}")
+        await connection.execute(MARKING.mark_positions.sql, *columns, outcome.account.account_id)
 
 
 def _point_at(outcome: Outcome) -> datetime | None:
@@ -106,13 +119,12 @@ def _order_columns(outcome: Outcome) -> list[list[Any]]:
     ]
 
 
-def _position_columns(outcome: Outcome) -> list[list[Any]]:
+def _position_columns(held: Sequence[Position]) -> list[list[Any]]:
     columns = _columns(
-        outcome.positions,
+        held,
         "position_id strategy_id symbol status quantity average_price cost multiplier entries realized_pnl commission mark "
         "marked_at marked_until stop_price target_price initial_risk best_price trailing_stop at_break_even",
     )
-    held = outcome.positions
     columns.append([orjson.dumps(dict(position.exits)).decode() for position in held])
     columns += _columns(held, "opened_at closed_at exit_reason underlying")
     columns.append([None if position.terms is None else orjson.dumps(dict(position.terms)).decode() for position in held])

@@ -7,8 +7,10 @@ event whose handling raises leaves no trace.
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from copy import copy
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from uuid import UUID
 
 import orjson
@@ -27,7 +29,7 @@ from hookfill.kernel.money import ZERO
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import Candle, Quote
 from hookfill.positions.apply import market_value
-from hookfill.positions.model import Position
+from hookfill.positions.model import MARKS, Position
 from hookfill.risk.committed import committed_capital
 from hookfill.risk.halts import concerns, stops_exits
 from hookfill.risk.model import Halt
@@ -73,6 +75,7 @@ class Book:
         self._terms: dict[UUID, Terms] = {}
         self._seen: dict[str, Candle | Quote] = {}
         self.first_due = min((p.due_at for p in situation.positions if p.due_at is not None), default=None)
+        self._before = {position.position_id: position for position in situation.positions}
         self._changed: dict[UUID, Position] = {}
         self._orders: list[Order] = []
         self._verdicts: list[Verdict] = []
@@ -260,4 +263,13 @@ class Book:
             is_first_balance=self._is_first_balance,
             rested=tuple(self._rested.values()),
             resting=len(self.resting),
+            only_marked=frozenset(key for key, after in self._changed.items() if _is_only_marked(self._before.get(key), after)),
         )
+
+
+_BY_TRADES = attrgetter(*(field.name for field in fields(Position) if field.name not in MARKS))
+
+
+def _is_only_marked(before: Position | None, after: Position) -> bool:
+    """Whether nothing but a position's marks and stops differs."""
+    return before is not None and _BY_TRADES(before) == _BY_TRADES(after)

@@ -171,7 +171,8 @@ class Step:
 class Outcome:
     """The rows to write for one account; ``positions`` are those that changed, ``equity`` is what the account is worth after it.
 
-    ``rested`` are the entries that changed while they rest, and ``resting`` is how many do after it.
+    ``rested`` are the entries that changed while they rest, and ``resting`` is how many do after it. ``only_marked`` names the
+    positions of which prices moved the marks and the stops, and nothing else changed.
     """
 
     account: Account
@@ -185,6 +186,7 @@ class Outcome:
     rested: tuple[Rested, ...] = ()
     resting: int = 0
     shadow: ShadowRows = NO_SHADOW_ROWS
+    only_marked: frozenset[UUID] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""

@@ -90,3 +90,7 @@ class Position:
     def side(self) -> int:
         """1 long, -1 short, 0 flat."""
         return (self.quantity > 0) - (self.quantity < 0)
+
+
+MARKS = ("mark", "marked_at", "marked_until", "best_price", "stop_price", "trailing_stop", "at_break_even")
+"""What prices alone change of a position."""
