@@ -35,7 +35,7 @@ class Desk:
         seconds = options.pop("seconds", 5.0)
         attempts = options.pop("attempts", 1)
         job_type = JobType(options.pop("job_type", "trade"))
-        options.setdefault("client_order_id", f"ours-{new_id().hex[:12]}")
+        options.setdefault("client_order_id", f"ours-{new_id().hex}")
         told = {"symbol": "BTCUSD", "side": "buy", "volume": "0.1", **options}
         until = None if seconds is None else asyncio.get_running_loop().time() + seconds
         return Errand(new_id(), job_type, new_id(), told, 1, attempts, until)

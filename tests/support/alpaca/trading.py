@@ -80,7 +80,7 @@ class FakeTrading:
         self.positions = Positions()
         self.cash = Decimal(100_000)
         self.listeners: set[asyncio.Queue[dict[str, Any]]] = set()
-        self._late: deque[dict[str, Any]] = deque()
+        self._late: dict[str, dict[str, Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._released = threading.Event()
         self._stopping = threading.Event()
@@ -174,7 +174,7 @@ class FakeTrading:
             await answer(send, 429, b'{"message": "too many requests."}', [(b"retry-after", b"0")])
         elif trouble in (Trouble.GATEWAY_BEFORE, Trouble.LATE):
             if trouble is Trouble.LATE:
-                self._late.append(body)
+                self._late[body["client_order_id"]] = body
             await answer(send, 504, b"<html>gateway time-out</html>")
         else:
             await self._take(send, body, trouble)
@@ -233,8 +233,9 @@ class FakeTrading:
             return 200, [one.told() for one in reversed(self.accepted)]
         if path == "/v2/orders:by_client_order_id":
             found = self.order(wanted["client_order_id"])
-            if found is None and self._late:
-                self.take(self._late.popleft())
+            late = self._late.pop(wanted["client_order_id"], None)
+            if found is None and late is not None:
+                self.take(late)
             return (404, {"code": 40410000, "message": "order not found"}) if found is None else (200, found.told())
         return self._one(method, path.rpartition("/")[2])
 
