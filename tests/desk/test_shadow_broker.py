@@ -11,7 +11,7 @@ from hookfill.kernel.reasons import Reason
 from hookfill.signals.model import Signal
 from support.broker import Broker, open_broker
 from support.desk import only
-from support.house import House
+from support.house import TOKEN, House, at
 
 
 def thinks(name: str, letter: str) -> Any:
@@ -73,3 +73,28 @@ async def test_an_order_that_dies_at_the_broker_was_no_trade(broker: Broker) -> 
     await broker.report(only(await broker.jobs()), "failed", "no money")
     side = (await pair(broker))["a"]
     assert (side["outcome"], side["status"], side["pnl"]) == ("entered", None, None)
+
+
+async def test_flattening_leaves_the_shadow_of_what_is_held_too(broker: Broker) -> None:
+    await broker.alert(asks("AB"))
+    await broker.fill("1.1002", commission="0.7", deal_ids=["1"])
+    headers = {"Authorization": f"Bearer {TOKEN}", "X-Hookfill-Time": at(2).isoformat()}
+    answer = await broker.house.client.post(
+        "/api/v1/flatten", json={"scope": "account", "id": str(broker.account_id)}, headers=headers
+    )
+    assert answer.status_code < 300, answer.text
+    await broker.house.decide()
+    assert only(await broker.all("shadow_positions", "position_id"))["status"] == "closed"
+    assert len((await broker.house.get("/api/v1/experiments")).json()) == 1  # what a person asks for is nobody's to judge
+
+
+async def test_a_signal_that_waited_too_long_for_the_broker_has_a_pair_that_says_so(broker: Broker) -> None:
+    await broker.alert(asks("AB"))
+    await broker.lease(only(await broker.jobs()))  # its end stays unknown
+    waiting = await broker.alert(asks("AB", "sell"), 0.1)
+    assert (await broker.signal(waiting))["status"] == "pending"
+    await broker.house.bar(30, "1.1 1.1 1.1 1.1")
+    await broker.house.decide()
+    assert (await broker.signal(waiting))["status"] == "expired"
+    told = await pair(broker)
+    assert (told["signal_id"], told["a"]["outcome"], told["b"]["outcome"], told["barred"]) == (str(waiting), *["job_expired"] * 3)

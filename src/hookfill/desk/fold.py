@@ -66,7 +66,7 @@ def fold(situation: Situation, bound: Bound = nullcontext, may_go_on: Callable[[
         if shadow is not None:
             shadow.make_way(book.account, signal.as_of)
         if book.in_flight(signal.strategy_id, signal.alert.symbol):
-            _keep_waiting(book, situation, signal)
+            _keep_waiting(book, shadow, situation, signal)
             continue
         book.apply(_handle(book, shadow, situation, signal, rules, bound))
         _advance(book, signal.as_of)
@@ -116,7 +116,7 @@ def _fold_prices(
     return place
 
 
-def _keep_waiting(book: Book, situation: Situation, signal: Signal) -> None:
+def _keep_waiting(book: Book, shadow: ShadowBook | None, situation: Situation, signal: Signal) -> None:
     """What is in flight decides what the signal means: it waits untouched, but no longer than even an exit would live.
 
     What waits for a price at the broker gives way to it: the rest of it is cancelled.
@@ -138,6 +138,14 @@ def _keep_waiting(book: Book, situation: Situation, signal: Signal) -> None:
         attempts=signal.attempts,
     )
     book.apply(Step(book.account, verdict=verdict))
+    trial = _trial(situation, signal)
+    if shadow is not None and trial is not None:
+        shadow.give_up(signal, trial, Reason.JOB_EXPIRED)
+
+
+def _trial(situation: Situation, signal: Signal) -> Trial | None:
+    strategy = situation.strategies.get(signal.strategy_id)
+    return None if strategy is None else begin(signal, strategy.engine, situation.ab_split)
 
 
 def _advance(book: Book, at: datetime | None) -> None:
@@ -150,7 +158,7 @@ def _handle(
     book: Book, shadow: ShadowBook | None, situation: Situation, signal: Signal, rules: dict[UUID, TradingRules], bound: Bound
 ) -> Step:
     strategy = situation.strategies.get(signal.strategy_id)
-    trial = begin(signal, strategy.engine, situation.ab_split) if shadow is not None and strategy is not None else None
+    trial = _trial(situation, signal)
     try:
         if strategy is not None and signal.strategy_id not in rules:
             rules[signal.strategy_id] = rules_of(strategy.settings)
