@@ -320,3 +320,13 @@ def test_it_may_be_made_while_the_market_is_closed_and_without_any_price() -> No
 def test_risk_is_sized_by_its_own_price() -> None:
     sized = fold_with("buy EURUSD limit=1.07 sl=1.06", strategies=[strategy(sizing={"mode": "risk_percent", "percent": 1})])
     assert rested(sized).order.quantity == D(1)  # 1,000 of 100,000 at risk, 100 pips at 10 a pip and lot
+
+
+def test_what_filled_at_once_is_left_within_the_bar_that_it_was_filled_in() -> None:
+    """The price that it met stays the market's newest: an exit a moment later meets the same one, with its bar's bounds."""
+    costs = PaperModel(slippage_bps=D(10))
+    signals = signal("sell EURUSD 1 limit=1.07", 0.5), signal("close EURUSD", 0.6)
+    outcome = fold(situation(*signals, bars=[QUOTE], paper=costs))
+    assert only(rested(outcome).fills).price == D("1.08")
+    fill = only(only(outcome.orders).fills)
+    assert (fill.side, fill.price, fill.bar_high, fill.price_source) == ("buy", D("1.08"), D("1.08"), "candle")

@@ -230,7 +230,8 @@ def _begin(case: Case, order: RestingOrder, met: Quote | None) -> None:
             seen = Seen(met.price, met.low, met.high, met.price, case.now, case.now, met.source)
             paid = Price(price, met.source, met.low, met.high)
             case.account, position, filled = _fill(book, case.account, case.position, order, quantity, paid, seen)
-            if met.at > position.marked_at:
+            # The market's newest price is the one that it met, and no newer for it: what leaves the position next meets its bar.
+            if case.position is None or met.at > position.marked_at:
                 position = replace(position, mark=met.price, marked_at=met.at)
             case.position = position
             case.changed.append(position)
