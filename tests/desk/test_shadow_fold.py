@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from hookfill.desk.model import Outcome, Situation, Step
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.shadow import ShadowBook
 from hookfill.desk.trial import Experiment, ShadowPosition, Trial
+from hookfill.desk.watchdog import at_most
 from hookfill.engines.model import Decision, Filters, MarketView
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Candle
@@ -188,6 +190,43 @@ def test_a_failing_engine_that_was_not_chosen_disturbs_nothing(monkeypatch: pyte
     assert pair.outcomes["B"].failure == "RuntimeError: no idea"
     assert any("no idea" in failure for failure in outcome.shadow.failures)
     assert outcome.shadow.positions == ()
+
+
+def test_a_failing_engine_keeps_the_shadow_in_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_later(asked: Signal, market: MarketView, filters: Filters) -> Decision:
+        if asked.alert.action == "sell":
+            raise RuntimeError("no idea")
+        return thinks("council", "B")(asked, market, filters)
+
+    monkeypatch.setitem(trial.ENGINES, "B", fails_later)
+    outcome = run(asks("buy", 0, "B"), asks("sell", 1, "B"))
+    assert told(outcome) == [("A", "engine_trend", "entered"), ("A", "engine_trend", "failed")]
+    assert only(outcome.shadow.positions).position.status == "closed"
+
+
+def test_an_engine_that_hangs_is_asked_once_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Signal] = []
+
+    def hangs(signal_: Signal, *_: Any) -> Decision:
+        asked.append(signal_)
+        while True:
+            pass
+
+    monkeypatch.setitem(trial.ENGINES, "B", hangs)
+    prepared = situation(asks("buy", 0, "AB"), bars=[flat(-1, "1.0700")], strategies=[tried()])
+    outcome = fold(prepared, partial(at_most, 0.2))
+    assert outcome.verdicts[0].status == "executed"
+    assert only(outcome.shadow.experiments).outcomes["B"].says == "failed"
+    assert len(asked) == 1
+
+
+def test_an_alert_the_other_way_ends_what_rests_in_both_shadows() -> None:
+    """The account is A's both times; what rests in A's own shadow from a signal of B's is given up with the account's view."""
+    waits = '{"symbol": "EURUSD", "action": "buy", "comment": "A", "type": "limit", "limit_price": 1.0690, "tif": "gtc"}'
+    outcome = run(signal(waits, 0, variant="B"), asks("sell", 1, "A", "A"))
+    assert told(outcome)[0] == ("B", "entered", "engine_trend")
+    (ended,) = outcome.shadow.orders
+    assert (ended.variant, ended.order.status) == ("A", "cancelled")
 
 
 def test_a_failing_engine_that_was_chosen_is_tried_again_and_leaves_a_pair_at_last(monkeypatch: pytest.MonkeyPatch) -> None:

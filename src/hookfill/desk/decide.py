@@ -225,6 +225,8 @@ def _exit_quote(case: Case, position: Position) -> Quote:
 
 
 def _make_entry(case: Case, leg: Leg, number: int) -> None:
+    if case.trial is not None and case.trial.exits_only:
+        raise Refused("rejected", Reason.ENGINE_TREND, "the account's own side makes this entry")
     if leg.is_option:
         leg = choose(case, leg)
         convert(case)

@@ -106,8 +106,8 @@ class ShadowBook:
         outcomes: dict[Variant, SideOutcome] = {}
         barred = _barred(trial, step)
         for variant in VARIANTS:
+            verdict, failure = self._verdict(trial, variant), trial.judged.failures.get(variant)
             says, position_id = self._side(book, signal, rules, trial, variant, step, barred)
-            verdict, failure = self._verdict(trial, variant)
             outcomes[variant] = SideOutcome(verdict, FAILED if failure else says, position_id, failure)
         if signal.is_by_operator:
             return step
@@ -130,12 +130,12 @@ class ShadowBook:
         outcomes[trial.acting] = SideOutcome(trial.judged.decisions.get(trial.acting), *_said(step))
         self._experiments.append(_experiment(signal, trial, outcomes))
 
-    def _verdict(self, trial: Trial, variant: Variant) -> tuple[Decision | None, str | None]:
+    def _verdict(self, trial: Trial, variant: Variant) -> Decision | None:
         try:
-            return trial.judged.by(variant), None
-        except Exception as error:
+            return trial.judged.by(variant)
+        except Exception:
             self._fail(f"judge {trial.judged.signal.signal_id}", variant)
-            return None, f"{type(error).__name__}: {error}"
+            return None
 
     def _side(
         self,

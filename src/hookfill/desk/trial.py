@@ -36,15 +36,20 @@ class Judged:
     market: MarketView | None = None
     filters: Filters = _NO_FILTERS
     decisions: dict[Variant, Decision] = field(default_factory=dict)
+    failures: dict[Variant, str] = field(default_factory=dict)
 
     def by(self, variant: Variant) -> Decision | None:
-        """An engine's verdict; None: a gate came before any engine.
+        """An engine's verdict; None: a gate came before any engine, or it failed before.
 
         Raises:
-            Exception: whatever the engine raises.
+            Exception: whatever the engine raises, once: an engine that hangs must not be asked again without a bound.
         """
-        if self.market is not None and variant not in self.decisions:
-            self.decisions[variant] = ENGINES[variant](self.signal, self.market, self.filters)
+        if self.market is not None and variant not in self.decisions and variant not in self.failures:
+            try:
+                self.decisions[variant] = ENGINES[variant](self.signal, self.market, self.filters)
+            except Exception as error:
+                self.failures[variant] = f"{type(error).__name__}: {error}"
+                raise
         return self.decisions.get(variant)
 
 
@@ -88,15 +93,24 @@ class Trial:
         judged = self.judged
         if judged.market is None and not (self.is_shadow and only_leaves):
             judged.market, judged.filters = replace(look(), only_leaves=False), filters
+        if self.is_shadow:
+            return self._in_shadow(only_leaves=only_leaves)
+        assert judged.market is not None
         if only_leaves:  # no filter and no opinion stands between a position and its exit
-            market = replace(judged.market or MarketView(None), only_leaves=True)
-            return ENGINES[self.acting](judged.signal, market, _NO_FILTERS)
-        if self.exits_only or self.barred is not None:
-            says = () if self.barred is None else (explain(self.barred),)
-            return Decision(NAMES[self.acting], approved=False, bias=0, confidence=0.0, refusal=self.barred, reasons=says)
+            return ENGINES[self.acting](judged.signal, replace(judged.market, only_leaves=True), _NO_FILTERS)
         decision = judged.by(self.acting)
         assert decision is not None
         return decision
+
+    def _in_shadow(self, *, only_leaves: bool) -> Decision:
+        """The same where a verdict never fails: an engine's failure must not keep the shadow in a position."""
+        name = NAMES[self.acting]
+        if only_leaves:
+            return Decision(name, approved=True, bias=0, confidence=100.0)
+        if self.barred is not None:
+            return Decision(name, False, 0, 0.0, self.barred, (explain(self.barred),))
+        decision = self.judged.decisions.get(self.acting)
+        return decision or Decision(name, approved=False, bias=0, confidence=0.0)
 
     def in_shadow(self, variant: Variant, *, exits_only: bool, barred: Reason | None) -> "Trial":
         """The same signal for one side of the shadow book."""
