@@ -56,6 +56,18 @@ def test_a_target_is_hit_inside_its_bar() -> None:
     assert position.realized_pnl == 200 * (position.target_price - outcome.orders[0].fills[0].price)
 
 
+def test_a_target_is_hit_by_a_price_alone() -> None:
+    """Its bid lies below the target that it reaches: the target, which waits at its own price, is what it is left at."""
+    target = only(bought(signal(CALL, NOW)).positions).target_price
+    left_at: list[Decimal] = []
+    for cents in range(50_200, 50_800, 5):
+        told = Quote("SPY", D(cents) / 100, at(NOW + 1), "feed")
+        left_at += [price for _, _, price in exits(bought(signal(CALL, NOW), quotes={"SPY": told}, horizon=told.at))]
+    assert left_at[0] == target
+    assert left_at == sorted(left_at)
+    assert left_at[-1] > target
+
+
 def test_a_stop_is_filled_at_the_bid_or_worse() -> None:
     outcome = bought(signal(CALL, NOW), bars=[still(210, "500"), spy(215, "500 501 470 475")])
     position, [(reason, _, price)] = only(outcome.positions), exits(outcome)

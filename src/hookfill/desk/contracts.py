@@ -191,12 +191,18 @@ def at_side(side: Side, price: Quote, terms: Terms) -> Quote:
 
 
 def at_bid(due: Exit, terms: Terms) -> Exit:
-    """A due exit as the market fills it: at bids, but for a target, which waits at its own price."""
-    keeps_level = due.level is None or due.reason in _LIMITS
+    """A due exit as the market fills it: at bids, but for a target, which waits at its own price.
+
+    A price alone that reaches the target between its bid and its ask has reached it, as one within a bar does.
+    """
+    is_target = due.reason in _LIMITS
+    opening = bid_of(due.open, terms)
+    if is_target and due.level is not None and due.high is None:
+        opening = max(opening, due.level)
     return replace(
         due,
-        level=due.level if due.level is None or keeps_level else bid_of(due.level, terms),
-        open=bid_of(due.open, terms),
+        level=due.level if due.level is None or is_target else bid_of(due.level, terms),
+        open=opening,
         low=None if due.low is None else bid_of(due.low, terms),
         high=None if due.high is None else ask_of(due.high, terms),
     )
