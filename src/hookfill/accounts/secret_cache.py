@@ -6,7 +6,6 @@ ends by the database's clock: what counts is how much time it has left, not what
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ import structlog
 
 from hookfill.accounts.store import SQL, hash_secret
 from hookfill.postgres.pool import DATABASE_ERRORS
+from hookfill.postgres.refreshed import Refreshed
 
 EXPIRY_SECONDS = 10.0
 RETRY_SECONDS = 1.0
-LOAD_SECONDS = 5.0
 LOOKUP_SECONDS = 1.0
 """How long a sender with a secret that memory does not know waits, also for a look-up or refresh that is under way."""
 CHANNEL = "hookfill_secrets"
@@ -46,19 +45,17 @@ def _destination(row: Mapping[str, UUID]) -> Destination:
     return Destination(UUID(int=row["account_id"].int), UUID(int=row["strategy_id"].int))
 
 
-class SecretCache:
+class SecretCache(Refreshed):
     """Secrets and the signed door's destination, kept fresh by ``run``."""
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         """Read through a connection of its own."""
-        self._connect = connect
+        super().__init__(connect, "secrets", CHANNEL, poll_seconds=EXPIRY_SECONDS, retry_seconds=RETRY_SECONDS)
         self._known: dict[bytes, Destination] = {}
         self._ends: dict[bytes, float] = {}
         self._unknown: set[bytes] = set()
         self._signed_door: Destination | None = None
-        self._changed = asyncio.Event()
         self._lookup = asyncio.Lock()
-        self._connection: asyncpg.Connection | None = None
 
     @property
     def signed_door(self) -> Destination:
@@ -104,40 +101,11 @@ class SecretCache:
     async def load(self) -> None:
         """Read all secrets in force."""
         async with self._lookup:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connect()
-                await self._connection.add_listener(CHANNEL, lambda *_: self._changed.set())
+            connection = await self._connected()
             asked_at = time.monotonic()
-            rows = await self._connection.fetch(SQL.all_secrets.sql)
-            door = await self._connection.fetchrow(SQL.signed_door.sql)
+            rows = await connection.fetch(SQL.all_secrets.sql)
+            door = await connection.fetchrow(SQL.signed_door.sql)
         self._known = {row["secret_sha256"]: _destination(row) for row in rows}
         self._ends = _ends([(row["secret_sha256"], row["seconds_left"]) for row in rows], asked_at)
         self._unknown.clear()
         self._signed_door = _destination(door) if door is not None else None
-
-    async def run(self) -> None:
-        """Keep the cache fresh until cancelled; while the database is away, what is known stays in force."""
-        while True:
-            try:
-                async with asyncio.timeout(EXPIRY_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass  # the expiry behind the notification
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(LOAD_SECONDS):
-                    await self.load()
-            except DATABASE_ERRORS as error:
-                _LOG.warning("secrets_not_refreshed", error=f"{type(error).__name__}: {error}")
-                if self._connection is not None:
-                    self._connection.terminate()
-                    self._connection = None
-                await asyncio.sleep(RETRY_SECONDS)
-                self._changed.set()
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            with contextlib.suppress(*DATABASE_ERRORS):
-                await self._connection.close(timeout=1.0)  # cuts it, if the database does not answer
-            self._connection = None
