@@ -11,6 +11,7 @@ import pytest
 from hookfill.accounts import flag_board
 from hookfill.accounts.flag_board import CHANNEL, FlagBoard, open_board
 from hookfill.accounts.flags import set_flag, stored_flags
+from hookfill.postgres import refreshed
 from hookfill.postgres.model import Database, ServerInfo
 from hookfill.postgres.pool import connect
 from hookfill.postgres.tenancy import as_user
@@ -57,7 +58,7 @@ async def test_a_change_that_nobody_tells_is_found(database: Database, connectio
 async def test_what_is_known_stays_in_force_while_the_database_is_away(
     database: Database, connection: asyncpg.Connection, postgres: ServerInfo, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr(flag_board, "LOAD_SECONDS", 0.5)
+    monkeypatch.setattr(refreshed, "LOAD_SECONDS", 0.5)
     await set_flag(connection, "one", None, is_enabled=True)
     async with Proxy(postgres) as proxy, opened(proxy.database(database.connect_arguments["database"])) as board:
         accepted = proxy.accepted
