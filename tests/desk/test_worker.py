@@ -8,8 +8,8 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from hookfill.desk import passing
 from hookfill.desk import gather as gathering
+from hookfill.desk import passing
 from hookfill.desk import worker as working
 from hookfill.desk.gather import SQL
 from hookfill.desk.worker import Worker
