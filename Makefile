@@ -60,8 +60,8 @@ bench: setup ## measure, each figure against a reference measured in the same ru
 chaos: setup ## kill the server again and again and check that nothing was lost or done twice (long)
 	@.venv/bin/python -m pytest tests/chaos --chaos-long -n0 $(ARGS)
 
-fuzz: setup ## try many random inputs on every route of the API (long; ARGS="-k signals --fuzz-examples 2000")
-	@.venv/bin/python -m pytest tests/security/test_fuzz.py -n0 --fuzz-examples 300 $(ARGS)
+fuzz: setup ## try many random inputs on every route of the API, and many lives of a ledger (long; ARGS="-k signals --fuzz-examples 2000")
+	@.venv/bin/python -m pytest tests/security/test_fuzz.py tests/desk/test_ledger_machine.py -n0 --fuzz-examples 300 $(ARGS)
 
 format: setup ## format the code and mend what lint can mend
 	@.venv/bin/ruff check --fix-only .

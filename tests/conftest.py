@@ -33,7 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`make chaos` and `make fuzz` give these options."""
     parser.addoption("--chaos-long", action="store_true", help="run the survival tests in their long form (minutes)")
     parser.addoption(
-        "--fuzz-examples", type=int, help="try so many random inputs on every route of the API instead of a few fixed ones"
+        "--fuzz-examples",
+        type=int,
+        help="try so many random inputs on every route of the API, and lives of a ledger, not a few fixed ones",
     )
 
 

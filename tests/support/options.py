@@ -50,8 +50,14 @@ def with_options(
 ) -> Situation:
     """What gathering would find after ``MORNING`` and these bars."""
     stored = (*MORNING, *bars)
-    series = {symbol: tuple(_series(stored, symbol, frame) for frame in FRAMES) for symbol in {one.symbol for one in stored}}
+    series = {symbol: series_of(stored, symbol) for symbol in {one.symbol for one in stored}}
     return situation(*signals, bars=stored, options=OptionData(series, chains or {}, closes or {}), **fields)
+
+
+def series_of(stored: Iterable[Candle], symbol: str) -> tuple[tuple[Candle, ...], ...]:
+    """The bars of a symbol per timeframe, as the desk gathers them to tell a volatility."""
+    bars = list(stored)
+    return tuple(_series(bars, symbol, frame) for frame in FRAMES)
 
 
 def _series(stored: Iterable[Candle], symbol: str, frame: str) -> tuple[Candle, ...]:
