@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hookfill.kernel.errors import ConfigurationError
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Instrument, InstrumentKind
-from hookfill.orders.model import SizingMode, SizingRule
-from hookfill.orders.size import size_entry, size_exit, sizing_from
+from hookfill.orders.model import Sized, SizingMode, SizingRule
+from hookfill.orders.size import at_most, size_entry, size_exit, sizing_from
 from hookfill.orders.ticks import to_tick
 
 D = Decimal
@@ -128,6 +128,35 @@ def test_a_size_never_commits_or_risks_more_than_its_percent(rule, traded, equit
         assert sized.quantity >= traded.min_quantity
     per_unit = price * traded.margin_rate if rule is EQUITY_10 else distance
     assert sized.quantity * per_unit * traded.multiplier <= equity * rule.percent / 100
+
+
+@pytest.mark.parametrize(
+    ("rule", "traded", "room", "quantity"),
+    [
+        (SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)), LOT, D(10), D(10)),
+        (SizingRule(SizingMode.RISK_PERCENT, percent=D(5)), LOT, D("0.057"), D("0.05")),
+        (
+            SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)),
+            LOT,
+            D("0.004"),
+            D(12),
+        ),  # no room for the least: the check refuses it
+        (SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)), LOT, D(-3), D(12)),
+        (SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)), LOT, D(12), D(12)),
+        (SizingRule(quantity=D(12)), LOT, D(10), D(12)),  # somebody asked for just that many
+        (SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)), SHARE, D(10), D(12)),
+    ],
+)
+def test_a_percentage_keeps_to_the_room_that_is_left(rule, traded, room, quantity):
+    sized = Sized(D(12), None, "5 % of equity …")
+    cut = at_most(sized, rule, traded, room)
+    assert (cut.quantity, cut.refusal) == (quantity, None)
+    assert (cut == sized) == (quantity == 12)
+
+
+def test_what_was_refused_stays_refused():
+    refused = Sized(D(0), Reason.SIZE_TOO_SMALL, "…")
+    assert at_most(refused, SizingRule(SizingMode.EQUITY_PERCENT, percent=D(5)), LOT, D(10)) == refused
 
 
 def test_size_exit():

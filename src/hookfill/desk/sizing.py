@@ -10,7 +10,7 @@ from hookfill.kernel.money import ZERO
 from hookfill.kernel.reasons import Reason
 from hookfill.market.model import InstrumentKind
 from hookfill.orders.model import Leg, SizingMode
-from hookfill.orders.size import size_entry
+from hookfill.orders.size import at_most, size_entry
 
 
 def size_of(case: Case, leg: Leg, price: Decimal | None, exits: ExitRules) -> Decimal:
@@ -37,10 +37,18 @@ def size_of(case: Case, leg: Leg, price: Decimal | None, exits: ExitRules) -> De
         risk_override_pct=case.strategy.risk_override_pct,
         default_quantity=_usual(case),
     )
+    if leg.quantity is None:
+        sized = at_most(sized, case.rules.sizing, case.instrument, _room(case))
     case.trace["sizing"] = trace.sizing(sized, levels)
     if sized.refusal is not None:
         raise Refused("rejected", sized.refusal, sized.explanation)
     return sized.quantity
+
+
+def _room(case: Case) -> Decimal:
+    """How many more contracts or lots the account's limit allows in this position."""
+    held = abs(case.position.quantity) if case.position is not None else ZERO
+    return case.situation.limits.max_position_size - held
 
 
 def _levels(case: Case, leg: Leg, price: Decimal | None, exits: ExitRules) -> Levels:

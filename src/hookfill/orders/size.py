@@ -95,6 +95,19 @@ def size_entry(
             assert_never(rule.mode)
 
 
+def at_most(sized: Sized, rule: SizingRule, instrument: Instrument, room: Decimal) -> Sized:
+    """A size that a percentage came to, in what is counted in contracts or lots, is cut to what the position may still grow by.
+
+    Nobody asked for just that many. Where there is no room for the smallest order it stays as it is: the risk check refuses it.
+    """
+    if rule.mode is SizingMode.FIXED or not instrument.in_contracts or sized.refusal is not None or sized.quantity <= room:
+        return sized
+    quantity = floor_to_step(max(room, ZERO), instrument.lot_step)
+    if quantity < instrument.min_quantity:
+        return sized
+    return Sized(quantity, None, f"{sized.explanation} The position's limit leaves room for {plain(quantity)}.")
+
+
 def size_exit(quantity: Decimal, held: Decimal, instrument: Instrument) -> Sized:
     """The size of an exit leg: all that is held goes as it is, a part of it in whole lot steps.
 
