@@ -61,8 +61,11 @@ class Audit:
             {signal_id: number for number, signal_id in enumerate(world.signals)},
         )
         self._check_orders(stored)
+        ledger.stops = {
+            held.position_id: [stop for stop in (held.stop_price, held.trailing_stop) if stop is not None] for held in stored.before
+        }
         wanted: dict[UUID, list[Decimal] | None] = {}
-        grown: set[UUID] = set()
+        dealt: set[UUID] = set()
         verdicts = {verdict.signal_id: verdict for verdict in outcome.verdicts}
         for order, fill in deals:
             self._foresee(wanted, verdicts, fill.filled_at, order)
@@ -71,8 +74,8 @@ class Audit:
             self._check_fill(order, fill)
             ledger.book(order, fill)
             self.booked.append(fill)
-            if order.purpose == "entry":
-                grown.add(fill.position_id)
+            if order.signal_id is not None:
+                dealt.add(fill.position_id)
         self._foresee(wanted, verdicts, None, None)
         for signal_id, verdict in verdicts.items():
             ask = ledger.asks[signal_id]
@@ -80,7 +83,7 @@ class Audit:
                 own = [order for order in world.orders.values() if order.signal_id == signal_id]
                 fills = [fill for order, fill in deals if order.signal_id == signal_id]
                 check_answer(ledger, ask, verdict, own, fills, wanted[signal_id])
-        check_levels_were_met(ledger, stored.before, grown, stored.situation.horizon)
+        check_levels_were_met(ledger, stored.before, dealt, stored.situation.horizon)
         ledger.ended |= ended
         for halt in outcome.halts:
             ledger.halts.append(Stop(True, halt.strategy_id))

@@ -19,14 +19,14 @@ STRATEGIES = [
     strategy(
         12,
         policy={"on_opposite": "close", "pyramiding": 3},
-        exits={"stop": {"pips": 9}, "target": {"r": 2}, "break_even_at_r": 1, "option_defaults": False},
+        exits={"stop": {"percent": "0.15"}, "target": {"r": 2}, "break_even_at_r": 1, "option_defaults": False},
     ),
     strategy(
         13,
         policy={"on_opposite": "ignore", "pyramiding": 2},
         exits={
-            "trailing_percent": "0.05",
-            "targets": [{"at": {"percent": "0.03"}, "percent": 40}, {"at": {"percent": "0.07"}, "percent": 60}],
+            "trailing_percent": "0.2",
+            "targets": [{"at": {"percent": "0.03"}, "percent": 40}, {"at": {"percent": "0.1"}, "percent": 60}],
             "session_close_minutes": 20,
             "max_hold_hours": "2",
         },
@@ -57,6 +57,7 @@ MARKET = [
     "close {0} {2}",
     "close long {0}",
     '{{"symbol":"{0}","market_position":"long","market_position_size":{1}}}',
+    '{{"symbol":"{0}","market_position":"long","market_position_size":{2}}}',
     '{{"symbol":"{0}","market_position":"short","market_position_size":{2}}}',
     '{{"symbol":"{0}","market_position":"flat"}}',
 ]
@@ -79,9 +80,10 @@ def bar(symbol: str, opened_at: datetime, last: Decimal, digits: int) -> Candle 
     stride, (way, run, ends) = STRIDES[symbol], (digits // 100, digits // 10 % 10, digits % 10)
     if (way, run) == (9, 9):
         return None
-    opening = max(last + (0, 0, 0, 0, 0, 0, 1, -1, 7, -7)[way] * stride, stride * 100)
+    opening = max(last + (0, 0, 0, 0, 0, 1, -1, 7, -7, 0)[way] * stride, stride * 100)
     close = max(opening + (run - (4, 5)[ends % 2]) * stride, stride * 100)
-    high, low = max(opening, close) + ends % 3 * stride, min(opening, close) - ends // 3 * stride
+    reach = 8 * (way == 9)  # as if somebody had gone through all stops and all targets
+    high, low = max(opening, close) + (reach + ends % 3) * stride, min(opening, close) - (reach + ends // 3) * stride
     return Candle(symbol, "M1", opened_at, opened_at + timedelta(minutes=1), opening, high, low, close, VOLUMES[symbol] * ends)
 
 

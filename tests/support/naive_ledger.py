@@ -126,6 +126,7 @@ class NaiveLedger:
         self.prices: defaultdict[str, list[Price]] = defaultdict(list)
         self.asks: dict[UUID, Ask] = {}
         self.halts: list[Stop] = []
+        self.stops: dict[UUID, list[Decimal]] = {}
         self.open: dict[UUID, Lot] = {}
         self.closed: dict[UUID, Lot] = {}
         self.filled: defaultdict[UUID, Decimal] = defaultdict(lambda: ZERO)
@@ -203,6 +204,7 @@ class NaiveLedger:
         self.filled[order.order_id] += fill.quantity
         assert ZERO < fill.quantity <= order.quantity >= self.filled[order.order_id], "more is filled than was ordered"
         if order.purpose == "entry":
+            self.stops.pop(fill.position_id, None)  # its alert may have moved them
             assert lot is None or lot.side == sign, "an entry against what is held"
             assert lot is not None or self.lot(*key) is None, "a second position of one strategy and symbol"
             lot = self.open.setdefault(fill.position_id, Lot(key, sign, fill.filled_at))

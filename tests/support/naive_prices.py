@@ -71,20 +71,21 @@ def _left(ledger: NaiveLedger, order: Any, fill: Any, sign: int) -> tuple[Decima
         return ledger.worse(fill.symbol, min(level, opening) if side > 0 else max(level, opening), sign, met), met
     assert reason in TARGETS, reason
     assert side * (best - level) >= 0, "a target that was not reached"
+    assert all(side * (worst - stop) > 0 for stop in ledger.stops.get(fill.position_id, [])), "a target before a stop in one bar"
     return (max(level, opening) if side > 0 else min(level, opening)), met
 
 
-def check_levels_were_met(ledger: NaiveLedger, before: Iterable[Any], grown: set[Any], until: datetime) -> None:
+def check_levels_were_met(ledger: NaiveLedger, before: Iterable[Any], dealt: set[Any], until: datetime) -> None:
     """No stop or target of before was passed over by a price that has come since.
 
     Args:
         before: positions as they stood before the transaction.
-        grown: positions that it added to: their levels may be new ones.
+        dealt: positions in which signals made it deal: their levels may be new ones, and a bar under way counts by its close.
         until: it looked at prices up to here.
     """
     for position in before:
         symbol, side = position.symbol, 1 if position.quantity > 0 else -1
-        if position.underlying is not None or position.position_id in grown:
+        if position.underlying is not None or position.position_id in dealt:
             continue
         if ledger.is_halted(position.strategy_id, symbol, leaving=True):
             continue
