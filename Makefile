@@ -2,9 +2,9 @@
 
 # Arguments for the task's program: make demo ARGS="--once --json", make test ARGS="tests/risk -k collar"
 ARGS ?=
-# Test processes: as many as there are cores, but at most four, since some start a PostgreSQL of their own. Files are handed out in
-# their order, not those with the fewest tests last: they are the ones that take long, and one core would end alone with them.
-WORKERS ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# Test processes: one more than there are cores, since many tests wait for servers that they have started (tests/conftest.py). Files
+# are handed out in their order, not those with the fewest tests last: they take long, and one core would end alone with them.
+WORKERS ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory

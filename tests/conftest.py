@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import gc
 import getpass
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -27,6 +28,11 @@ from support.shelf import Shelf, drop, make
 
 TEMPLATE = "migrated"
 _SHOWN_LOG = 20_000
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more process than there are cores, at most five: while one waits for a server, another computes."""
+    return min(5, (os.cpu_count() or 1) + 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

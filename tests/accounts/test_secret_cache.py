@@ -67,7 +67,7 @@ async def test_before_it_is_loaded_it_says_so(database) -> None:
 async def test_a_notification_brings_a_new_secret_and_takes_a_revoked_one(
     cache, make, connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secret_cache, "EXPIRY_SECONDS", 3600.0)
+    monkeypatch.setattr(cache, "_poll_seconds", 3600.0)
     made = await make()
     await kept_fresh(cache, lambda: cache.get(made.secret))
     await revoke(connection, made)
@@ -76,7 +76,7 @@ async def test_a_notification_brings_a_new_secret_and_takes_a_revoked_one(
 
 
 async def test_the_expiry_finds_what_no_notification_told(cache, make, connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_cache, "EXPIRY_SECONDS", 0.05)
+    monkeypatch.setattr(cache, "_poll_seconds", 0.05)
     made = await make()
     await cache.load()
     await connection.execute("UPDATE webhook_secrets SET secret_sha256 = $1", store.hash_secret("another"))  # nobody is told
@@ -118,7 +118,7 @@ async def test_a_secret_guessed_before_it_was_made_is_found_after_the_notificati
 
 
 async def test_while_the_database_is_away_what_is_known_stays(cache, make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_cache, "EXPIRY_SECONDS", 0.05)
+    monkeypatch.setattr(cache, "_poll_seconds", 0.05)
     made = await make()
     await cache.load()
 

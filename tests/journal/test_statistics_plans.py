@@ -99,4 +99,5 @@ async def test_reads_use_their_indexes(
     assert max(seen) <= most_rows
     if "trades" in name and name != "open_trades":
         found = next(step for step in big if step["Index Name"] == "trade_states_by_date")
-        assert (found["Node Type"], found["Heap Fetches"]) == ("Index Only Scan", 0)
+        assert found["Node Type"] == "Index Only Scan"
+        assert found["Heap Fetches"] < 50  # of pages that somebody wrote to since

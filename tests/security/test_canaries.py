@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from hookfill.kernel.ids import new_id
 from hookfill.postgres.model import Database
 from support.database import wait_for_value
 from support.people import bearer
@@ -114,10 +115,13 @@ def use_rightly(town: Town, database: Database) -> tuple[dict[str, str], dict[st
         "agent_id": paired["agent_id"],
         "batch_id": str(exported["batch_id"]),
         "broker_connection_id": alpaca["broker_connection_id"],
+        "experiment_id": str(new_id()),  # no signal's
+        "id": alpaca["account_id"],  # of what a halt is for
         "invitation_id": invited["invitation_id"],
         "job_id": job["job_id"],
         "key_id": key["key_id"],
         "message_id": town.ask("GET", "/api/v1/messages", headers=bearer(token)).json()[0]["id"],
+        "order_id": town.ask("GET", "/api/v1/orders", headers=bearer(token)).json()[0]["id"],
         "signal_id": town.ask("GET", "/api/v1/signals", headers=bearer(token)).json()[0]["id"],
         "strategy_id": strategy["strategy_id"],
         "trade_id": TRADE_ID,

@@ -3,7 +3,8 @@
 One position of one strategy, in EURUSD or whatever has another lot, tick and hours, sized by the alerts. The rules are the
 contracts' words: market orders fill at the last closed bar's close, a basis point worse, on the tick grid away from the trader's
 favour and within that bar; stops at their level or the open if that is worse, a basis point worse; targets at their level or the
-open if that is better; a stop counts before a target; a bar under way at a fill counts by its close only.
+open if that is better; a stop counts before a target; a bar under way at a fill counts by its close only; whose time is up
+leaves at the next bar's close, or two minutes later where none comes.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+GRACE = timedelta(minutes=2)
 LOT, TICK, BASIS_POINT = 100_000, Decimal("0.00001"), Decimal("0.0001")
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -65,6 +67,7 @@ class Naive:
     target: Decimal | None = None
     opened_at: datetime | None = None
     since: datetime | None = None
+    seen_due: datetime | None = None
     last: Bar | None = None
     fills: list[Fill] = field(default_factory=list)
     outcomes: list[str | None] = field(default_factory=list)
@@ -77,7 +80,8 @@ class Naive:
     def walk(self, bars: list[Bar], alerts: list[Fired]) -> "Naive":
         """All of it in order of time; a bar that closes at an alert's time comes first."""
         events = [(bar.closes_at, 0, bar) for bar in bars] + [(alert.at, 1, alert) for alert in alerts]
-        for _, is_alert, event in sorted(events, key=lambda one: one[:2]):
+        for at, is_alert, event in sorted(events, key=lambda one: one[:2]):
+            self._pass_time(at)
             if is_alert:
                 self.outcomes.append(self._alert(event))
             else:
@@ -89,6 +93,20 @@ class Naive:
         slipped = price * (1 + sign * BASIS_POINT)
         grid = (slipped / self.tick).to_integral_value(ROUND_CEILING if sign > 0 else ROUND_FLOOR) * self.tick
         return min(max(grid, bar.low), bar.high)
+
+    def _pass_time(self, until: datetime) -> None:
+        """Two minutes after its time is up a position is left at the last price, if that was less than three bars old then."""
+        if not self.held or until <= self.opened_at + self.max_hold + GRACE:
+            return
+        due, last = self.opened_at + self.max_hold, self.last
+        is_seen = self.seen_due == due
+        if is_seen or not self.is_trading(due) or due - last.closes_at > 3 * (last.closes_at - last.opened_at):
+            self.seen_due = due
+            return
+        sign = 1 if self.held > 0 else -1
+        anywhere = Bar(last.opened_at, last.closes_at, last.close, 2 * last.close, Decimal(0), last.close)
+        price = self._worse(last.close, -sign, anywhere)
+        self._fill(due + GRACE, -self.held, price, "exit", "max_hold")
 
     def _bar(self, bar: Bar) -> None:
         if not self.held:
