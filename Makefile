@@ -2,7 +2,7 @@
 
 # Arguments for the task's program: make demo ARGS="--once --json", make test ARGS="tests/risk -k collar"
 ARGS ?=
-# Test processes: two more than there are cores, since many tests wait for servers that they have started (tests/conftest.py). Files
+# Test processes: one more than there are cores, since many tests wait for servers that they have started (tests/conftest.py). Files
 # are handed out in their order, not those with the fewest tests last: they take long, and one core would end alone with them.
 WORKERS ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 

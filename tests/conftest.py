@@ -31,8 +31,8 @@ _SHOWN_LOG = 20_000
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more processes than there are cores, at most six: while some wait for servers, others compute."""
-    return min(6, (os.cpu_count() or 1) + 2)
+    """One more process than there are cores, at most five: while one waits for a server, another computes."""
+    return min(5, (os.cpu_count() or 1) + 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
