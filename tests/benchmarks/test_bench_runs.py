@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = {"acknowledge": 5, "candles": 3, "journal": 3, "marks": 2}
+FIGURES = {"acknowledge": 5, "candles": 3, "marks": 2}
 
 
 @pytest.mark.parametrize("name", FIGURES)

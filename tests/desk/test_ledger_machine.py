@@ -266,7 +266,7 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_the_ledger_holds(request: pytest.FixtureRequest) -> None:
     examples = request.config.getoption("--fuzz-examples")
     how = settings(
-        max_examples=examples or 170,
+        max_examples=examples or 110,
         stateful_step_count=30,
         derandomize=not examples,
         deadline=None,
