@@ -97,7 +97,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         if settings.market_feed is Feed.ALPACA:
             loops.append(await _feed_loop(stack, settings, database))
         _stop_when_told(loops, is_tied=is_tied)
-        loading = asyncio.create_task(_load_sessions_early())
+        loading = asyncio.create_task(_load_sessions_early(0 if settings.is_simulated else SESSIONS_AFTER_SECONDS))
         silent_after = timedelta(minutes=settings.journal_silent_minutes)
         pulses = [loop.pulse for loop in loops]
         looks = [
@@ -115,9 +115,12 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
             await asyncio.gather(*watching, loading, return_exceptions=True)
 
 
-async def _load_sessions_early() -> None:
-    """Load the exchange's sessions before the first alert about a share asks for them, but not while everything starts."""
-    await asyncio.sleep(SESSIONS_AFTER_SECONDS)
+async def _load_sessions_early(after_seconds: float) -> None:
+    """Load the exchange's sessions before the first alert about a share asks for them, but not while everything starts.
+
+    On simulated time a whole day may come at once: there it can't wait.
+    """
+    await asyncio.sleep(after_seconds)
     await asyncio.to_thread(load_exchange_sessions)
 
 
