@@ -29,8 +29,28 @@ from typing import Any
 import aiosql
 
 
+class _Queries:
+    """The statements of one file, parsed when the first of them is asked for: a process uses few of all there are."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # whoever copies or inspects it asks for such, and means this object
+            raise AttributeError(name)
+        parsed = aiosql.from_str(self._text, "asyncpg", mandatory_parameters=False)
+        # From now on they are found without coming here.
+        self.__dict__.update(vars(parsed), available_queries=parsed.available_queries)
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise AttributeError(f"There is no statement {name!r} in the file; it has {parsed.available_queries}.") from None
+
+
 def load(package: str, filename: str = "queries.sql") -> Any:
     """The named statements of a package's SQL file, as an object with one method per name.
+
+    The file is parsed when the first statement is asked for; one that can't be parsed raises ``aiosql.exceptions`` then.
 
     Args:
         package: the import path of the package that ships the file, for example ``hookfill.signals``.
@@ -38,7 +58,5 @@ def load(package: str, filename: str = "queries.sql") -> Any:
 
     Raises:
         FileNotFoundError: the package ships no such file.
-        aiosql.exceptions: the file can't be parsed; the text names the statement.
     """
-    text = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
-    return aiosql.from_str(text, "asyncpg", mandatory_parameters=False)
+    return _Queries(resources.files(package).joinpath(filename).read_text(encoding="utf-8"))
