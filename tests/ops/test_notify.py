@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,23 @@ async def receiver(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
     left = list(answers)
     serving: list[asyncio.Task[None]] = []
 
+    arrivals: asyncio.Queue[Any] = asyncio.Queue()
+
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.append(asyncio.ensure_future(serve(reader, writer)))
+        arrivals.put_nowait(writer.get_extra_info("peername"))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            # A sender that has had enough may leave at any point, even before its first byte.
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await answered(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         came.append(head + await reader.readexactly(length))
@@ -37,17 +51,20 @@ async def receiver(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
             await writer.drain()
         else:
             await reader.read()  # until the sender has had enough
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1], came
     finally:
+        # One more, and gone: connections are taken in turn, so with it every earlier one has been taken too.
+        last = await asyncio.open_connection(*server.sockets[0].getsockname())
+        address = last[1].get_extra_info("sockname")
+        last[1].close()
+        async with asyncio.timeout(30):
+            while await arrivals.get() != address:
+                pass
+            await asyncio.gather(*serving)
         server.close()
-        for task in serving:
-            await asyncio.wait_for(task, 30)
 
 
 def found(*addresses: str) -> Callable[[str, int], object]:
