@@ -39,9 +39,10 @@ ORDER BY orders.order_id;
 
 -- name: volumes_of
 -- The volume of the bar that each symbol's newest price comes from.
+-- The first limit keeps the planner from reading all quotes to join them, when it plans for any number of symbols.
 SELECT quotes.symbol, bars.volume
 FROM unnest(:symbols::text[], :timeframes::text[]) AS asked (symbol, timeframe)
-JOIN quotes ON quotes.symbol = asked.symbol
+CROSS JOIN LATERAL (SELECT symbol, quoted_at FROM quotes AS stored WHERE stored.symbol = asked.symbol LIMIT 1) AS quotes
 CROSS JOIN LATERAL (
     SELECT volume FROM market_data_candles AS candles
     WHERE candles.symbol = asked.symbol AND candles.timeframe = asked.timeframe AND candles.timestamp < quotes.quoted_at
