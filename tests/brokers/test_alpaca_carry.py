@@ -2,17 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from hookfill.brokers.alpaca import client
 from hookfill.brokers.alpaca.carry import NO_TRACE, NOTHING_DONE
 from hookfill.market.feeds.session import Limits
-from support.alpaca.carrying import Desk, open_desk
+from support.alpaca.carrying import QUICK, Desk, open_desk
 from support.alpaca.trading import FakeTrading, Trouble
-from support.database import wait_until_async
 
 QUICK_LIMITS = Limits(read_seconds=0.5, answer_seconds=0.5, all_seconds=5.0, tries=2, first_wait_seconds=0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask again soon; how long an answer may take stays."""
+    monkeypatch.setattr(client, "LIMITS", replace(client.LIMITS, first_wait_seconds=QUICK_LIMITS.first_wait_seconds))
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ NOT_TAKEN = [Trouble.HANG_BEFORE, Trouble.GATEWAY_BEFORE, Trouble.AWAY, Trouble.
 async def test_whatever_happens_to_the_answer_there_is_one_order(
     trouble: Trouble, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hookfill.brokers.alpaca.client.LIMITS", QUICK_LIMITS)
+    monkeypatch.setattr(client, "LIMITS", QUICK_LIMITS)
     async with open_desk(stream=stream) as desk:
         desk.fake.troubles.append(trouble)
         result = await desk.carry_out(seconds=15)
@@ -58,7 +65,11 @@ async def test_whatever_happens_to_the_answer_there_is_one_order(
 @pytest.mark.parametrize("trouble", [Trouble.GATEWAY_BEFORE, Trouble.AWAY])
 async def test_what_may_not_be_begun_any_more_is_given_up_after_looking(desk: Desk, trouble: Trouble) -> None:
     desk.fake.troubles.append(trouble)
-    result = await desk.carry_out(seconds=0.02)
+    errand = desk.errand()
+    carrying = asyncio.create_task(desk.carry_out(errand))
+    await desk.until(lambda: desk.fake.posted, "the order sent")
+    errand.begin_until = asyncio.get_running_loop().time()
+    result = await carrying
     assert result.status == "failed"
     assert NO_TRACE in (result.error_message or "")
     assert desk.fake.made() == []
@@ -98,8 +109,8 @@ async def test_while_alpaca_is_away_nothing_is_concluded(deaf: Desk) -> None:
     desk.fake.fills_at_once, desk.fake.goes_away = False, True
     errand = desk.errand(seconds=0.05)
     carrying = asyncio.create_task(desk.carry_out(errand))
-    await wait_until_async(lambda: desk.fake.accepted, "the order at the fake")
-    await wait_until_async(lambda: desk.unknown, "the order shown as unknown")
+    await desk.until(lambda: desk.fake.accepted, "the order at the fake")
+    await desk.until(lambda: desk.unknown, "the order shown as unknown")
     assert not carrying.done()
     desk.fake.is_away = desk.fake.goes_away = False
     desk.fake.fill(desk.fake.accepted[0])
@@ -108,10 +119,14 @@ async def test_while_alpaca_is_away_nothing_is_concluded(deaf: Desk) -> None:
 
 
 async def test_away_for_longer_than_the_order_lives_and_nothing_was_taken(deaf: Desk) -> None:
+    deaf.timing = replace(QUICK, settled=QUICK.visible / 2)  # shown as unknown: it was looked for long enough to give it up
     deaf.fake.is_away = True
-    carrying = asyncio.create_task(deaf.carry_out(seconds=0.1))
-    await wait_until_async(lambda: deaf.unknown, "the order shown as unknown")
-    await asyncio.sleep(0.3)
+    errand = deaf.errand()
+    carrying = asyncio.create_task(deaf.carry_out(errand))
+    await deaf.until(lambda: deaf.unknown, "the order shown as unknown")
+    errand.begin_until = asyncio.get_running_loop().time()
+    before = deaf.fake.turned_away
+    await deaf.until(lambda: deaf.fake.turned_away >= before + 3, "looked for in vain")
     assert not carrying.done()
     deaf.fake.is_away = False
     result = await carrying
@@ -130,7 +145,7 @@ async def test_a_refusal_is_told_in_the_broker_s_words(desk: Desk) -> None:
 async def test_rejected_after_it_was_taken(desk: Desk) -> None:
     desk.fake.fills_at_once = False
     carrying = asyncio.create_task(desk.carry_out())
-    await wait_until_async(lambda: desk.working, "the order working")
+    await desk.until(lambda: desk.working, "the order working")
     desk.fake.end(desk.fake.accepted[0], "rejected")
     result = await carrying
     assert (result.status, "rejected it" in (result.error_message or "")) == ("failed", True)
@@ -151,7 +166,7 @@ async def test_parts_add_up_in_whatever_order_they_are_told(desk: Desk, mangle: 
 async def test_prices_of_parts_are_weighted(deaf: Desk) -> None:
     deaf.fake.fills_at_once = False
     carrying = asyncio.create_task(deaf.carry_out(volume="4"))
-    await wait_until_async(lambda: deaf.working, "the order working")
+    await deaf.until(lambda: deaf.working, "the order working")
     order = deaf.fake.accepted[0]
     deaf.fake.fill(order, Decimal(1), price=Decimal(100))
     deaf.fake.fill(order, Decimal(3), price=Decimal(200))
@@ -161,7 +176,7 @@ async def test_prices_of_parts_are_weighted(deaf: Desk) -> None:
 async def test_an_entry_at_the_market_that_is_not_filled_in_time_keeps_its_part(desk: Desk) -> None:
     desk.fake.fills_at_once = False
     carrying = asyncio.create_task(desk.carry_out(volume="4"))
-    await wait_until_async(lambda: desk.working, "the order working")
+    await desk.until(lambda: desk.working, "the order working")
     desk.fake.fill(desk.fake.accepted[0], Decimal(1))
     result = await carrying
     assert (result.status, result.filled_volume) == ("completed", Decimal(1))
@@ -169,11 +184,14 @@ async def test_an_entry_at_the_market_that_is_not_filled_in_time_keeps_its_part(
 
 
 async def test_a_limit_order_waits_and_ends_when_somebody_says_so(desk: Desk) -> None:
+    desk.timing = replace(QUICK, patience=0.0)
     errand = desk.errand(order_type="limit", order_price="40000")
     carrying = asyncio.create_task(desk.carry_out(errand))
-    await wait_until_async(lambda: desk.working, "the order working")
-    await asyncio.sleep(0.4)  # longer than an order at the market is waited for
+    await desk.until(lambda: desk.working, "the order working")
+    before = len(desk.fake.asked)
+    await desk.until(lambda: len(desk.fake.asked) >= before + 2, "looked at twice")  # an order at the market is over by now
     assert not carrying.done()
+    assert desk.fake.accepted[0].status == "accepted"
     errand.cancel.set()
     result = await carrying
     assert (result.status, desk.fake.accepted[0].status) == ("failed", "canceled")

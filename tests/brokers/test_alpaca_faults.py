@@ -8,7 +8,7 @@ import pytest
 
 from hookfill.market.feeds.session import Limits
 from support.alpaca.carrying import open_desk
-from support.alpaca.trading import Trouble
+from support.alpaca.trading import FakeTrading, Trouble
 
 ORDERS = 40
 LIMITS = Limits(read_seconds=0.4, answer_seconds=0.4, all_seconds=5.0, tries=2, first_wait_seconds=0.01)
@@ -42,10 +42,11 @@ async def test_at_most_one_order_each_whatever_goes_wrong(seed: int, monkeypatch
         assert await desk.held() == done * Decimal("0.4")
 
 
-async def _go_away(fake: object) -> None:
-    """Now and then Alpaca is not there at all."""
-    for _ in range(3):
-        await asyncio.sleep(0.5)
+async def _go_away(fake: FakeTrading) -> None:
+    """Now and then Alpaca is not there at all, until some have noticed."""
+    for orders in (2, 5, 8):
+        await fake.bell.until(lambda orders=orders: len(fake.accepted) >= orders, f"{orders} orders taken")
         fake.is_away = True
-        await asyncio.sleep(0.3)
+        before = fake.turned_away
+        await fake.bell.until(lambda before=before: fake.turned_away >= before + 30, "thirty requests turned away")
         fake.is_away = False

@@ -4,11 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from hookfill.market.feeds import session
 from hookfill.market.feeds.alpaca import AlpacaFeed, AlpacaKeys
 from hookfill.market.feeds.port import ChainBounds, FeedError, FeedMalformed, FeedRefused, FeedUnavailable
 from hookfill.market.feeds.session import GaveUp, Limits, Pace, in_thread
@@ -20,6 +22,8 @@ START = NOW - timedelta(minutes=30)
 LIMITS = Limits(
     connect_seconds=1, read_seconds=0.3, answer_seconds=0.6, all_seconds=20, most_bytes=2_000_000, first_wait_seconds=0.01
 )
+IMPATIENT = replace(LIMITS, read_seconds=0.1, answer_seconds=0.2)
+"""Where no answer is a good one."""
 
 
 class Asked:
@@ -126,13 +130,27 @@ async def test_too_many_requests_are_waited_for(asked: Asked) -> None:
     assert len(asked.data.asked) == 4
 
 
+class Waits(threading.Event):
+    """What a session waits with: it is over at once, and remembers how long it would have been."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return False
+
+
 @pytest.mark.parametrize("header", ["retry-after", "x-ratelimit-reset"])
-async def test_the_answer_says_how_long_to_wait(asked: Asked, header: str) -> None:
-    value = "1" if header == "retry-after" else str(int(time.time()) + 2)
-    asked.data.troubles.append(Refusal(429, {header: value}))
-    begun = time.monotonic()
+async def test_the_answer_says_how_long_to_wait(asked: Asked, header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = time.time(), Waits()
+    monkeypatch.setattr(session.time, "time", lambda: now)
+    for one in asked.feed._sessions:
+        monkeypatch.setattr(one, "_closing", waits)
+    asked.data.troubles.append(Refusal(429, {header: "7" if header == "retry-after" else str(int(now) + 7)}))
     assert (await asked.feed.quotes(["SPY"])).quotes
-    assert time.monotonic() - begun >= 0.9
+    assert waits.seconds == [7.0 if header == "retry-after" else int(now) + 7 - now]
 
 
 async def test_a_wait_beyond_all_bounds_is_not_waited_for(asked: Asked) -> None:
@@ -160,7 +178,7 @@ async def test_whatever_does_not_end_is_ended_and_tried_again(asked: Asked, trou
 async def test_after_some_tries_it_is_told(asked: Asked, trouble: Trouble | Refusal) -> None:
     asked.data.troubles.extend([trouble] * 4)
     with pytest.raises(FeedUnavailable, match="again by itself"):
-        await asked.feed.bars(["AAPL"], "M1", START, NOW)
+        await asked.asking(IMPATIENT).bars(["AAPL"], "M1", START, NOW)
     assert len(asked.data.asked) == 4
 
 

@@ -1,7 +1,7 @@
 """A carrier of jobs that trades at the fake: no database, and no waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -45,6 +45,10 @@ class Desk:
         async with asyncio.timeout(20):
             return await Carrier(self.broker, self.watch, self, self.timing).carry_out(errand or self.errand(**options))
 
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until something holds that the fake or this desk was told."""
+        await self.fake.bell.until(condition, what)
+
     async def held(self, symbol: str = "BTCUSD") -> Decimal:
         """What the broker says that it holds."""
         return sum((one.quantity for one in await self.broker.positions() if one.symbol == symbol), Decimal(0))
@@ -54,9 +58,11 @@ class Desk:
 
     async def note_unknown(self, errand: Errand, text: str) -> None:
         self.unknown.append(text)
+        self.fake.bell.ring()
 
     async def note_working(self, errand: Errand, state: OrderState) -> None:
         self.working.append(state)
+        self.fake.bell.ring()
 
 
 @asynccontextmanager

@@ -33,11 +33,28 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hookfill.brokers.alpaca.worker.POLL_SECONDS", 0.05)
 
 
+class _Told:
+    """A pool that tells whenever a connection comes back: what was done with it can be seen by all."""
+
+    def __init__(self, pool: asyncpg.Pool, tell: Callable[[], None]) -> None:
+        self._pool, self._tell = pool, tell
+
+    @contextlib.asynccontextmanager
+    async def acquire(self, **options: Any) -> AsyncIterator[asyncpg.Connection]:
+        try:
+            async with self._pool.acquire(**options) as connection:
+                yield connection
+        finally:
+            self._tell()
+
+
 class Town:
     """A house with an account at Alpaca, and workers that trade it."""
 
     def __init__(self, house: House, database: Database, pool: asyncpg.Pool, url: str) -> None:
-        self.house, self.database, self.pool, self.url = house, database, pool, url
+        self.house, self.database, self.url = house, database, url
+        self._worked = asyncio.Event()
+        self.pool = _Told(pool, self._worked.set)
         self.minute = OPEN
         self.account_id, self.connection_id, self.secret = new_id(), new_id(), ""
 
@@ -80,16 +97,17 @@ class Town:
         return await self.house.pool.fetchrow(statement, self.account_id)
 
     async def until(self, statement: str, is_so: Callable[[Any], object], what: str) -> Any:
-        """Let the desk decide and wait until the first value of a statement is as wanted."""
+        """Let the desk decide, and again whenever a worker did something, until the first value of a statement is as wanted."""
         seen: Any = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
+                    self._worked.clear()
                     await self.house.decide()
                     seen = await self.house.pool.fetchval(statement, self.account_id)
                     if is_so(seen):
                         return seen
-                    await asyncio.sleep(0.02)
+                    await self._worked.wait()
         raise AssertionError(f"{what}: still {seen!r} after {PATIENCE_SECONDS} s")
 
     async def compared(self) -> None:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from support.alpaca.book import Order, Positions, matched
 from support.alpaca.server import KEY, SECRET, answer, is_authorised
+from support.bell import Bell
 
 Events = list[dict[str, Any]]
 
@@ -52,11 +53,14 @@ class FakeTrading:
         is_away: every request is answered 503.
         goes_away: it is away from the next order on, which is taken.
         mangle: changes order and number of an order's updates.
-        has_stream: false: the stream takes nobody.
+        has_stream: false: the stream takes nobody (``break_stream`` also sends away who listens).
         refusals: by symbol: status, code and words with which an order is refused.
         posted: bodies of all orders that were sent, whether they were taken or not.
         accepted: every order that was taken, in order.
         is_blocked: ``trading_blocked`` of the account.
+        turned_away: requests that came while it was away.
+        refused_logins: how often the stream did not take somebody's keys.
+        bell: rings whenever something was asked, answered or told.
     """
 
     prices: dict[str, Decimal] = field(default_factory=lambda: {"BTC/USD": Decimal(50_000), "SPY": Decimal(500)})
@@ -74,9 +78,12 @@ class FakeTrading:
     accepted: list[Order] = field(default_factory=list)
     is_blocked: bool = False
     asked: list[str] = field(default_factory=list)
+    turned_away: int = 0
+    refused_logins: int = 0
     prefixes: Sequence[str] = ("/v2/orders", "/v2/positions", "/v2/account", "/stream")
 
     def __post_init__(self) -> None:
+        self.bell = Bell()
         self.positions = Positions()
         self.cash = Decimal(100_000)
         self.listeners: set[asyncio.Queue[dict[str, Any]]] = set()
@@ -125,23 +132,28 @@ class FakeTrading:
                     with contextlib.suppress(RuntimeError):
                         self._loop.call_soon_threadsafe(listener.put_nowait, {"stream": "trade_updates", "data": event})
 
+    def break_stream(self) -> None:
+        """Send away who listens, and take nobody until ``has_stream`` is true again."""
+        self.has_stream = False
+        self.bell.ring()
+
     def release(self) -> None:
         """Let answers go that are held."""
         self._released.set()
+        self.bell.ring()
 
     def begin_anew(self) -> None:
         """An account that has traded nothing and meets no trouble; who listens goes on listening."""
-        fresh, kept = FakeTrading(), {"listeners", "_loop", "_released", "_stopping"}
+        fresh, kept = FakeTrading(), {"listeners", "bell", "_loop", "_stopping"}
         self.release()
         for name, value in vars(fresh).items():
             if name not in kept:
                 setattr(self, name, value)
-        self._released.clear()
 
     def stop(self) -> None:
         """End what hangs."""
         self._stopping.set()
-        self._released.set()
+        self.bell.ring()
 
     # HTTP ----------------------------------------------------------------------------------------------------------------------
 
@@ -153,9 +165,17 @@ class FakeTrading:
             return
         body = await _body(receive)
         self.asked.append(f"{scope['method']} {scope['path']}")
+        self.bell.ring()
+        try:
+            await self._answer(scope, body, send)
+        finally:
+            self.bell.ring()
+
+    async def _answer(self, scope: Any, body: bytes, send: Any) -> None:
         if not is_authorised(scope):
             await answer(send, 401, b'{"message": "unauthorized."}')
         elif self.is_away:
+            self.turned_away += 1
             await answer(send, 503, b"upstream connect error")
         elif scope["method"] == "POST":
             await self._post(send, json.loads(body))
@@ -165,6 +185,7 @@ class FakeTrading:
 
     async def _post(self, send: Any, body: dict[str, Any]) -> None:
         self.posted.append(body)
+        self.bell.ring()
         trouble = self.troubles.popleft() if self.troubles else None
         if trouble is Trouble.HANG_BEFORE:
             await self._until(self._stopping)
@@ -182,6 +203,7 @@ class FakeTrading:
     async def _take(self, send: Any, body: dict[str, Any], trouble: Trouble | None) -> None:
         status, told = self.take(body)
         self.is_away = self.is_away or self.goes_away
+        self.bell.ring()
         if trouble is Trouble.HANG_AFTER:
             await self._until(self._stopping)
         elif trouble is Trouble.HELD:
@@ -282,8 +304,7 @@ class FakeTrading:
         }
 
     async def _until(self, event: threading.Event) -> None:
-        while not (event.is_set() or self._stopping.is_set()):  # noqa: ASYNC110 - they are set in another thread
-            await asyncio.sleep(0.01)
+        await self.bell.until(lambda: event.is_set() or self._stopping.is_set(), "the end of what hangs", None)
 
     # The stream ----------------------------------------------------------------------------------------------------------------
 
@@ -299,23 +320,30 @@ class FakeTrading:
         await _send(send, {"stream": "authorization", "data": {"status": status, "action": "authenticate"}})
         if not is_known:
             await send({"type": "websocket.close"})
+            self.refused_logins += 1
+            self.bell.ring()
             return
         listen = json.loads(_text(await receive()))
         await _send(send, {"stream": "listening", "data": listen["data"]})
+        await self._keep_telling(receive, send)
+
+    async def _keep_telling(self, receive: Any, send: Any) -> None:
+        """Pass updates on until the listener hangs up, or is sent away."""
         updates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.listeners.add(updates)
-        gone = asyncio.create_task(_until_gone(receive))
+        self.bell.ring()
+        broken = self.bell.until(lambda: not self.has_stream, "the end of the stream", None)
+        tasks = [asyncio.create_task(one) for one in (_until_gone(receive), broken, _pass_on(updates, send))]
         try:
-            while not gone.done() and self.has_stream:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.05):
-                        await _send(send, await updates.get())
-            await send({"type": "websocket.close"})
-        except RuntimeError:  # it has hung up
-            pass
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(RuntimeError):  # it has hung up
+                await send({"type": "websocket.close"})
         finally:
-            gone.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self.listeners.discard(updates)
+            self.bell.ring()
 
 
 async def _body(receive: Any) -> bytes:
@@ -330,6 +358,11 @@ async def _body(receive: Any) -> bytes:
 async def _send(send: Any, told: dict[str, Any]) -> None:
     """As the paper stream does: JSON in binary frames."""
     await send({"type": "websocket.send", "bytes": json.dumps(told).encode()})
+
+
+async def _pass_on(updates: "asyncio.Queue[dict[str, Any]]", send: Any) -> None:
+    while True:
+        await _send(send, await updates.get())
 
 
 def _text(message: dict[str, Any]) -> str:
