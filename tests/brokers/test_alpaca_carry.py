@@ -123,10 +123,11 @@ async def test_away_for_longer_than_the_order_lives_and_nothing_was_taken(deaf: 
     deaf.fake.is_away = True
     errand = deaf.errand()
     carrying = asyncio.create_task(deaf.carry_out(errand))
-    await deaf.until(lambda: deaf.unknown, "the order shown as unknown")
+    await deaf.until(lambda: deaf.fake.turned_away, "the order turned away")
     errand.begin_until = asyncio.get_running_loop().time()
+    await deaf.until(lambda: deaf.unknown, "the order shown as unknown")
     before = deaf.fake.turned_away
-    await deaf.until(lambda: deaf.fake.turned_away >= before + 3, "looked for in vain")
+    await deaf.until(lambda: deaf.fake.turned_away >= before + 2, "looked for in vain")
     assert not carrying.done()
     deaf.fake.is_away = False
     result = await carrying
