@@ -8,6 +8,7 @@ import pytest
 from hookfill.accounts import sessions, users
 from hookfill.accounts.store import bootstrap
 from hookfill.kernel.ids import NIL
+from support.plans import explain
 
 PEOPLE = users.SQL
 
@@ -29,10 +30,10 @@ PEOPLE = users.SQL
 async def test_people_are_found_by_index(connection: asyncpg.Connection, statement: str, arguments: list[object]) -> None:
     async with connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
-        rows = await connection.fetch("EXPLAIN " + getattr(PEOPLE, statement).sql, *arguments)
-    plan = "\n".join(row[0] for row in rows)
-    assert "Seq Scan" not in plan, plan
-    assert "Index" in plan
+        plans = await explain(connection, getattr(PEOPLE, statement).sql, *arguments)
+    for plan in plans:
+        assert not plan.read_whole(), plan
+        assert plan.indexes, plan
 
 
 async def test_a_user_without_an_account_is_never_left_behind(

@@ -1,7 +1,6 @@
 """The statements of the broker's side stay cheap on large tables."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +9,11 @@ import pytest
 
 from hookfill.desk.abroad import MOST_DEALS, SQL
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import connect
 from support.desk import at
+from support.plans import assert_little_is_read, connected, fill
 
 BUSY = UUID(int=1)
 FILL = [
-    "CREATE FUNCTION pg_temp.own(n bigint) RETURNS uuid LANGUAGE sql AS $$SELECT lpad(to_hex(n), 32, '0')::uuid$$",
     # 20,000 jobs of a thousand accounts, all booked but three of one account: ended, overdue, and in an agent's hands.
     """INSERT INTO jobs (account_id, job_id, job_type, input_data, status, order_id, expires_at, finished_at, settled_at, result)
        SELECT pg_temp.own(n % 1000), pg_temp.own(n), 'trade', '{}',
@@ -38,28 +36,13 @@ FILL = [
 
 @pytest.fixture(scope="module")
 def crowded(module_database: Database) -> Database:
-    async def fill() -> None:
-        connection = await connect(module_database, name="test")
-        for statement in FILL:
-            await connection.execute(statement)
-        await connection.execute("VACUUM ANALYZE")
-        await connection.close()
-
-    asyncio.run(fill())
-    return module_database
+    return fill(module_database, FILL)
 
 
 @pytest.fixture
 async def reader(crowded: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(crowded, name="test")
-    yield connection
-    await connection.close()
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
+    async with connected(crowded) as connection:
+        yield connection
 
 
 PLANS: list[tuple[str, tuple[Any, ...], int, int]] = [
@@ -77,14 +60,6 @@ PLANS: list[tuple[str, tuple[Any, ...], int, int]] = [
 
 @pytest.mark.parametrize(("name", "arguments", "returned", "most"), PLANS)
 async def test_a_statement_looks_at_little(
-    reader: asyncpg.Connection, name: str, arguments: tuple, returned: int, most: int
+    reader: asyncpg.Connection, name: str, arguments: tuple[Any, ...], returned: int, most: int
 ) -> None:
-    statement = getattr(SQL, name).sql
-    async with reader.transaction():
-        assert len(await reader.fetch(statement, *arguments)) == returned
-        for mode in ("force_custom_plan", "force_generic_plan"):
-            await reader.execute(f"SET LOCAL plan_cache_mode = {mode}")
-            found = (await reader.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments))[0]["Plan"]
-            scans = [one for one in nodes(found) if "Relation Name" in one]
-            seen = sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in scans)
-            assert round(seen) <= most, (mode, scans)
+    await assert_little_is_read(reader, getattr(SQL, name).sql, arguments, returned=returned, most=most)

@@ -12,6 +12,7 @@ from hookfill.desk.held import position_from
 from hookfill.desk.model import Outcome, Situation
 from hookfill.positions.model import MARKS, Position
 from support.desk import ACCOUNT, after, at, bar, flat, only, signal, situation, strategy
+from support.plans import explain, vacuum
 
 RULES = {"exits": {"trailing_percent": 1, "break_even_at_r": 1, "stop": {"price": "0.02"}}}
 
@@ -81,9 +82,9 @@ async def test_a_thousand_are_found_by_their_keys(connection: asyncpg.Connection
                0, 0, 1, now(), now(), 1, false, '{}', now() FROM generate_series(1, 20000) AS n""",
         ACCOUNT,
     )
-    await connection.execute("ANALYZE positions")
+    await vacuum(connection, "positions")
     rows = await connection.fetch(SQL.open_positions.sql, ACCOUNT)
     columns = [[row[name] for row in rows] for name in ("position_id", *MARKS)]
-    plan = await connection.fetch(f"EXPLAIN (FORMAT TEXT) {MARKING.mark_positions.sql}", *columns, ACCOUNT)
-    text = "\n".join(row[0] for row in plan)
-    assert "Seq Scan on positions" not in text, text
+    for plan in await explain(connection, MARKING.mark_positions.sql, *columns, ACCOUNT):
+        assert plan.scans("positions"), plan
+        assert not plan.read_whole("positions"), plan

@@ -1,6 +1,5 @@
 """Entries that rest, in the database: what is stored, what finds them again, and statements that stay cheap."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -13,8 +12,8 @@ import pytest
 from hookfill.desk.resting_store import SQL
 from hookfill.ops.ledger import check_ledger
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import connect
 from support.desk import at, bar, flat, only
+from support.plans import assert_little_is_read, connected, fill
 
 D = Decimal
 LIMIT = "buy EURUSD 1 limit=1.07 sl=1.06"
@@ -156,7 +155,6 @@ async def test_the_same_cause_never_makes_two(desk) -> None:
 
 BUSY = UUID(int=1)
 FILL = [
-    "CREATE FUNCTION pg_temp.own(n bigint) RETURNS uuid LANGUAGE sql AS $$SELECT lpad(to_hex(n), 32, '0')::uuid$$",
     """INSERT INTO quotes (symbol, price, quoted_at, source)
        SELECT 'SYM' || s, 1, '2026-03-16T09:20Z', 'candle' FROM generate_series(0, 999) AS s""",
     """INSERT INTO market_data_candles (symbol, timeframe, timestamp, open, high, low, close, volume)
@@ -179,27 +177,13 @@ FILL = [
 
 @pytest.fixture(scope="module")
 def crowded(module_database: Database) -> Database:
-    async def fill() -> None:
-        connection = await connect(module_database, name="test")
-        for statement in FILL:
-            await connection.execute(statement)
-        await connection.execute("VACUUM ANALYZE")
-        await connection.close()
-
-    asyncio.run(fill())
-    return module_database
+    return fill(module_database, FILL)
 
 
 @pytest.fixture
 async def reader(crowded: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(crowded, name="test")
-    yield connection
-    await connection.close()
-
-
-def scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    own = [plan] if "Relation Name" in plan else []
-    return own + [scan for child in plan.get("Plans", ()) for scan in scans(child)]
+    async with connected(crowded) as connection:
+        yield connection
 
 
 PLANS = [
@@ -210,11 +194,7 @@ PLANS = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "returned", "most"), PLANS)
-async def test_a_statement_looks_at_little(reader, name: str, arguments: tuple[Any, ...], returned: int, most: int) -> None:
-    statement = getattr(SQL, name).sql
-    assert len(await reader.fetch(statement, *arguments)) == returned
-    for mode in ("force_custom_plan", "force_generic_plan"):
-        await reader.execute(f"SET plan_cache_mode = {mode}")
-        plan = (await reader.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments))[0]["Plan"]
-        seen = sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in scans(plan))
-        assert round(seen) <= most, (mode, scans(plan))
+async def test_a_statement_looks_at_little(
+    reader: asyncpg.Connection, name: str, arguments: tuple[Any, ...], returned: int, most: int
+) -> None:
+    await assert_little_is_read(reader, getattr(SQL, name).sql, arguments, returned=returned, most=most)

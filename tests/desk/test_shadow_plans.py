@@ -1,7 +1,6 @@
 """The shadow book's statements stay cheap on large tables: they look at little more than what they return."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,12 +13,11 @@ from hookfill.desk.experiments import SQL
 from hookfill.desk.gather import SQL as DESK
 from hookfill.desk.timers import GRACE
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import connect
 from support.desk import at
+from support.plans import assert_little_is_read, connected, fill
 
 USER, BUSY, FEW = UUID(int=9), UUID(int=1), UUID(int=2)
 FILL = [
-    "CREATE FUNCTION pg_temp.own(n bigint) RETURNS uuid LANGUAGE sql AS $$SELECT lpad(to_hex(n), 32, '0')::uuid$$",
     "INSERT INTO users (user_id, name, role, token_sha256) VALUES (pg_temp.own(9), 'x', 'owner', 'x')",
     """INSERT INTO accounts (account_id, user_id, name, kind, currency, starting_cash, cash, balance, day, day_start_balance)
        SELECT pg_temp.own(n), pg_temp.own(CASE WHEN n = 2 THEN 9 ELSE 8 END), n, 'paper', 'USD', 1, 1, 1, '2026-03-02', 1
@@ -56,28 +54,13 @@ FILL = [
 
 @pytest.fixture(scope="module")
 def crowded(module_database: Database) -> Database:
-    async def fill() -> None:
-        connection = await connect(module_database, name="test")
-        for statement in FILL:
-            await connection.execute(statement)
-        await connection.execute("VACUUM ANALYZE")
-        await connection.close()
-
-    asyncio.run(fill())
-    return module_database
+    return fill(module_database, FILL)
 
 
 @pytest.fixture
 async def reader(crowded: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(crowded, name="test")
-    yield connection
-    await connection.close()
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
+    async with connected(crowded) as connection:
+        yield connection
 
 
 # What runs it, its arguments, rows that it returns, rows that it may look at.
@@ -104,12 +87,7 @@ PLANS: list[tuple[Any, str, tuple[Any, ...], int, int]] = [
 
 
 @pytest.mark.parametrize(("source", "name", "arguments", "returned", "most"), PLANS)
-async def test_a_statement_looks_at_little(reader, source, name, arguments, returned, most) -> None:
-    statement = getattr(source, name).sql
-    assert len(await reader.fetch(statement, *arguments)) == returned
-    for mode in ("force_custom_plan", "force_generic_plan"):
-        await reader.execute(f"SET plan_cache_mode = {mode}")
-        found = (await reader.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments))[0]["Plan"]
-        scans = [one for one in nodes(found) if "Relation Name" in one]
-        seen = sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in scans)
-        assert round(seen) <= most, (mode, [(one["Relation Name"], one["Actual Rows"], one["Actual Loops"]) for one in scans])
+async def test_a_statement_looks_at_little(
+    reader: asyncpg.Connection, source: Any, name: str, arguments: tuple[Any, ...], returned: int, most: int
+) -> None:
+    await assert_little_is_read(reader, getattr(source, name).sql, arguments, returned=returned, most=most)

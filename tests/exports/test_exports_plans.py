@@ -1,9 +1,6 @@
 """What is asked of exports all the time stays cheap however much is stored: indexes are used, and little is looked at in vain."""
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +12,7 @@ from hookfill.exports.store import MOST_ATTEMPTS, SQL
 from hookfill.exports.worker import find, work
 from hookfill.kernel.times import EARLIEST, LATEST
 from support.exports import batch, confirmed_row, deliver
+from support.plans import look, vacuum
 
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 COPIES = 5_000
@@ -42,69 +40,48 @@ async def crowded(connection: asyncpg.Connection) -> Crowded:
             f"INSERT INTO {table} SELECT copy.* FROM {table} AS one, generate_series(1, {COPIES}) AS n, "
             f"jsonb_populate_record(one, jsonb_build_object({fresh}, 'n', n{moved})) AS copy"
         )
-    await connection.execute(f"VACUUM ANALYZE {', '.join(TABLES)}, accounts")
+    await vacuum(connection)
     return account_id, connection
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-async def explain(connection: asyncpg.Connection, statement: str, *arguments: object) -> tuple[set[str], float]:
-    """The indexes that a statement uses, and how many rows it looks at in the tables that grow."""
-    found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
-    plan = found if isinstance(found, list) else json.loads(found)
-    indexes: set[str] = set()
-    rows = 0.0
-    for node in nodes(plan[0]["Plan"]):
-        if node.get("Relation Name") in TABLES:
-            assert node["Node Type"] != "Seq Scan", node
-            rows += (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-        if "Index Name" in node:
-            indexes.add(node["Index Name"])
-    return indexes, rows
 
 
 async def test_looking_for_work(crowded: Crowded) -> None:
     account_id, connection = crowded
-    indexes, rows = await explain(connection, SQL.accounts_with_exports.sql, MOST_ATTEMPTS)
-    assert {"messages_received", "messages_export_repeats", "indicator_export_batches_waiting"} <= indexes
-    assert rows == 0
-    for statement, *limits in ((SQL.next_messages, 10), (SQL.next_repeats, 10), (SQL.next_batches, MOST_ATTEMPTS, 10, 100)):
-        _, rows = await explain(connection, statement.sql, account_id, *limits)
+    for indexes, rows in await look(connection, TABLES, SQL.accounts_with_exports.sql, MOST_ATTEMPTS):
+        assert {"messages_received", "messages_export_repeats", "indicator_export_batches_waiting"} <= indexes
         assert rows == 0
+    for statement, *limits in ((SQL.next_messages, 10), (SQL.next_repeats, 10), (SQL.next_batches, MOST_ATTEMPTS, 10, 100)):
+        for _, rows in await look(connection, TABLES, statement.sql, account_id, *limits):
+            assert rows == 0
 
 
 async def test_importing_looks_at_its_own_trades_only(crowded: Crowded) -> None:
     account_id, connection = crowded
     trade_ids = [row[0] for row in await connection.fetch("SELECT trade_id FROM confirmed_signals_ledger LIMIT 20")]
-    indexes, rows = await explain(connection, SQL.confirmed_entries.sql, account_id, trade_ids)
-    assert indexes == {"confirmed_signals_ledger_pkey"}
-    assert rows == 20
+    for indexes, rows in await look(connection, TABLES, SQL.confirmed_entries.sql, account_id, trade_ids):
+        assert indexes == {"confirmed_signals_ledger_pkey"}
+        assert rows == 20
 
 
 async def test_a_page_of_a_ledger(crowded: Crowded) -> None:
     account_id, connection = crowded
     for behind in (LATEST, AT - timedelta(days=60)):
         arguments = (account_id, EARLIEST, LATEST, behind, "", None, None, None, PAGE)
-        indexes, rows = await explain(connection, READING.confirmed.sql, *arguments)
-        assert indexes == {"confirmed_signals_ledger_by_time"}
-        assert rows <= PAGE
+        for indexes, rows in await look(connection, TABLES, READING.confirmed.sql, *arguments):
+            assert indexes == {"confirmed_signals_ledger_by_time"}
+            assert rows <= PAGE
 
 
 async def test_a_page_of_batches_and_one(crowded: Crowded) -> None:
     account_id, connection = crowded
-    indexes, rows = await explain(connection, READING.batches.sql, account_id, None, None, None, PAGE, 0)
-    assert indexes == {"indicator_export_batches_pkey"}
-    assert rows <= PAGE
-    indexes, rows = await explain(connection, SQL.latest_batch.sql, account_id, "INDICATOR_EXPORT_V2")
-    assert indexes == {"indicator_export_batches_by_type"}
-    assert rows <= 1
+    for indexes, rows in await look(connection, TABLES, READING.batches.sql, account_id, None, None, None, PAGE, 0):
+        assert indexes == {"indicator_export_batches_pkey"}
+        assert rows <= PAGE
+    for indexes, rows in await look(connection, TABLES, SQL.latest_batch.sql, account_id, "INDICATOR_EXPORT_V2"):
+        assert indexes == {"indicator_export_batches_by_type"}
+        assert rows <= 1
 
 
 async def test_the_newest_deliveries(crowded: Crowded) -> None:
     account_id, connection = crowded
-    _, rows = await explain(connection, READING.deliveries.sql, account_id, None, 20)
-    assert rows <= 40
+    for _, rows in await look(connection, TABLES, READING.deliveries.sql, account_id, None, 20):
+        assert rows <= 40

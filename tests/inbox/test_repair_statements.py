@@ -11,6 +11,7 @@ from hookfill.accounts.store import bootstrap, default_account
 from hookfill.inbox import store
 from hookfill.inbox.model import Delivery, NewSignal
 from hookfill.kernel.ids import new_id
+from support.plans import explain, vacuum
 
 Make = Callable[..., Delivery]
 NOW = datetime(2026, 3, 2, 13, tzinfo=UTC)
@@ -77,13 +78,10 @@ async def test_what_is_in_quarantine_is_found_by_its_index(connection: asyncpg.C
     rows = [make(None, state="malformed" if number % 400 == 0 else "processed", signal=False) for number in range(2_000)]
     for start in range(0, len(rows), 500):
         await store.flush(connection, rows[start : start + 500])
-    await connection.execute("ANALYZE messages")
-    text = store.SQL.messages_of.sql
-    for number, value in enumerate(("4000", "'malformed'", "50", "0", f"'{user_id}'"), start=1):
-        text = text.replace(f"${number}", value)
-    plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN ANALYZE " + text))
-    assert "messages_quarantined" in plan
-    assert "Seq Scan on messages" not in plan
+    await vacuum(connection, "messages")
+    for plan in await explain(connection, store.SQL.messages_of.sql, 4000, "malformed", 50, 0, user_id):
+        assert "messages_quarantined" in plan.indexes, plan
+        assert not plan.read_whole("messages"), plan
 
 
 async def test_a_repaired_alert_gets_its_signal_and_the_gate_its_key(connection: asyncpg.Connection, make: Make) -> None:

@@ -17,6 +17,7 @@ from hookfill.postgres.migrate import MigrationError, migrate
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
 from support.journal import entry, put, work_all
+from support.plans import explain, vacuum
 
 TRADE = "20251114_083600000_BULLISH"
 BARE = """CREATE TABLE automated_signals (
@@ -204,14 +205,14 @@ async def test_the_documents_indexes_exist_and_are_used(
         await fill_bare(old)
     await migrate(unmigrated_database)
     await old.execute(PREPARE)
-    await old.execute("VACUUM ANALYZE automated_signals")
+    await vacuum(old, "automated_signals")
     for question, index in (
         ("""telemetry @> '{"n": 700}'""", "idx_automated_signals_telemetry"),
         ("telemetry->>'schema_version' = '2.0.0'", "idx_automated_signals_telemetry_schema"),
         ("account_id = '00000000-0000-0000-0000-000000000001' AND trade_id = 'T7'", "automated_signals_by_trade"),
     ):
-        rows = await old.fetch(f"EXPLAIN SELECT * FROM automated_signals WHERE {question}")
-        assert any(index in row[0].split() for row in rows), [row[0] for row in rows]
+        for plan in await explain(old, f"SELECT * FROM automated_signals WHERE {question}"):
+            assert index in plan.indexes, plan
 
 
 VIEW = "CREATE VIEW seen AS SELECT entry_price FROM automated_signals"

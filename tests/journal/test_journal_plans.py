@@ -1,7 +1,7 @@
 """The journal's statements stay cheap on large tables: they use their indexes and look at little more than what they return."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +11,12 @@ import pytest
 from hookfill.accounts.store import bootstrap
 from hookfill.journal.store import SQL
 from hookfill.postgres.model import Database
-from hookfill.postgres.pool import connect
 from support.journal import at
+from support.plans import connected, crowd, look
 
 BUSY, QUIET = UUID(int=1), UUID(int=2)
+BIG = ("messages", "automated_signals", "trade_states")
 FILL = [
-    "CREATE FUNCTION pg_temp.own(n bigint) RETURNS uuid LANGUAGE sql AS $$SELECT lpad(to_hex(n), 32, '0')::uuid$$",
     # 60,000 messages of 100 accounts; one account has 20,000 to be read, one has three.
     """INSERT INTO messages (account_id, message_id, door, source, headers, body, received_at, as_of, state)
        SELECT pg_temp.own(CASE WHEN n <= 20000 THEN 1 ELSE n % 100 END), pg_temp.own(n), 'telemetry', 'live', '{}', '', now(),
@@ -37,12 +37,9 @@ FILL = [
 @pytest.fixture(scope="module")
 def crowded(module_database: Database) -> Database:
     async def fill() -> None:
-        connection = await connect(module_database, name="test")
-        for statement in FILL:
-            await connection.execute(statement)
-        await bootstrap(connection, "token")
-        await connection.execute("VACUUM ANALYZE")
-        await connection.close()
+        async with connected(module_database) as connection:
+            await bootstrap(connection, "token")
+            await crowd(connection, FILL)
 
     asyncio.run(fill())
     return module_database
@@ -50,15 +47,8 @@ def crowded(module_database: Database) -> Database:
 
 @pytest.fixture
 async def reader(crowded: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(crowded, name="test")
-    yield connection
-    await connection.close()
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
+    async with connected(crowded) as connection:
+        yield connection
 
 
 CASES: list[tuple[str, str, tuple[Any, ...], str, float]] = [
@@ -76,15 +66,6 @@ CASES: list[tuple[str, str, tuple[Any, ...], str, float]] = [
 async def test_statements_use_their_indexes(
     reader: asyncpg.Connection, name: str, statement: str, arguments: tuple[Any, ...], index: str, most_rows: float
 ) -> None:
-    [row] = await reader.fetch(f"EXPLAIN (ANALYZE, FORMAT json) {statement}", *arguments)
-    steps = list(nodes(row[0][0]["Plan"]))
-    used = {step["Index Name"] for step in steps if "Index Name" in step}
-    assert index in used, (name, steps)
-    big = ("messages", "automated_signals", "trade_states")
-    assert not [step for step in steps if step["Node Type"] == "Seq Scan" and step.get("Relation Name") in big]
-    seen = [
-        (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
-        for step in steps
-        if step.get("Relation Name") in big
-    ]
-    assert max(seen, default=0) <= most_rows
+    for indexes, rows in await look(reader, BIG, statement, *arguments):
+        assert index in indexes
+        assert rows <= most_rows

@@ -1,11 +1,9 @@
 """Pages of bars on PostgreSQL: complete, without repeats, bounded, and read from the index alone."""
 
-import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import asyncpg
 import pytest
@@ -17,6 +15,7 @@ from hookfill.market.reading import SQL, Cursor, InvalidCursor, Question, read_c
 from hookfill.market.timeframes import bar_seconds
 from hookfill.postgres.tenancy import as_user
 from support.bars import LATE, all_bars, flat_bars, pages, put
+from support.plans import explain, vacuum
 
 START = datetime(2026, 2, 2, tzinfo=UTC)
 """A Monday."""
@@ -132,44 +131,18 @@ async def crowded(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Conne
         " FROM generate_series(0, $1::integer * $2::integer - 1) AS n",
         SYMBOLS, MINUTES, START,
     )  # fmt: skip
-    await connection.execute("VACUUM (ANALYZE) market_data_candles")
+    await vacuum(connection, "market_data_candles")
     async with as_user(connection, owner):
         yield connection
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def literal(value: Any) -> str:
-    if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(literal, value))}]"
-    if isinstance(value, datetime):
-        return f"'{value.isoformat()}'::timestamptz"
-    if isinstance(value, timedelta):
-        return f"'{value.total_seconds()} seconds'::interval"
-    return "NULL" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
-
-
-async def look(connection: asyncpg.Connection, statement: str, *arguments: Any) -> int:
-    """Run a statement as asyncpg's prepared statements are: planned for these values, and for any; returns the bars looked at."""
-    looked = 0
-    await connection.execute(f"PREPARE asked AS {statement}")
-    for mode in ("force_custom_plan", "force_generic_plan"):
-        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
-        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked({', '.join(map(literal, arguments))})")
-        plan = told if isinstance(told, list) else json.loads(told)
-        rows = 0
-        for node in nodes(plan[0]["Plan"]):
-            if node.get("Relation Name") == "market_data_candles":
-                assert (node["Node Type"], node["Index Name"]) == ("Index Only Scan", INDEX), node
-                assert node["Heap Fetches"] < 50  # of pages that VACUUM found in use
-                rows += round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
-        looked = max(looked, rows)
-    await connection.execute("DEALLOCATE asked")
-    return looked
+async def look(connection: asyncpg.Connection, statement: str, *arguments: object) -> int:
+    """How many bars a statement looks at, all of them in the index alone, however it is planned."""
+    plans = await explain(connection, statement, *arguments)
+    for plan in plans:
+        for step in plan.scans("market_data_candles"):
+            assert (step["Node Type"], step["Index Name"], step["Heap Fetches"]) == ("Index Only Scan", INDEX, 0), plan
+    return max(plan.rows("market_data_candles") for plan in plans)
 
 
 @pytest.mark.parametrize("statement", ["bars_forwards", "bars_backwards"])
