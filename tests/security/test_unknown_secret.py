@@ -60,10 +60,15 @@ class Line:
         self._socket.close()
 
 
-@pytest.fixture
-def server(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("home"), database_url=database.url, HOOKFILL_LOG_LEVEL="debug") as server:
+@pytest.fixture(scope="module")
+def server(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("home"), database_url=module_database.url, HOOKFILL_LOG_LEVEL="debug") as server:
         yield server
+
+
+def decided(database: Database) -> None:
+    """Wait until nothing is left to do of what one test has sent: the next one finds the server at rest."""
+    wait_for_value(database.url, 0, "SELECT count(*) FROM signals WHERE status = 'pending'")
 
 
 def never_seen() -> str:
@@ -82,12 +87,12 @@ def rows(database: Database) -> dict[str, int]:
         }
 
 
-def test_it_leaves_nothing_behind(server: Server, database: Database) -> None:
-    known = new_strategy(database, limits={"max_open_positions": "0"}).secret
+def test_it_leaves_nothing_behind(server: Server, module_database: Database) -> None:
+    known = new_strategy(module_database, limits={"max_open_positions": "0"}).secret
     line = Line(server.port)
     answers = {line.post(known, BODIES[0] % next(_numbers))[1]}
-    wait_for_value(database.url, 0, "SELECT count(*) FROM signals WHERE status = 'pending'")
-    before, log = rows(database), server.output()
+    decided(module_database)
+    before, log = rows(module_database), server.output()
     unknown = [never_seen() for _ in range(20)]
     odd = [
         "x",
@@ -105,7 +110,7 @@ def test_it_leaves_nothing_behind(server: Server, database: Database) -> None:
             answers.add(line.post(secret, body)[1])
     line.close()
     assert len(answers) == 1  # status, headers and body, byte for byte
-    assert rows(database) == before
+    assert rows(module_database) == before
     assert server.output() == log
 
 
@@ -126,8 +131,8 @@ def chance(ones: Sequence[float], others: Sequence[float], dice: random.Random) 
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["json", "text", "malformed"])
-def test_it_takes_as_long(server: Server, database: Database, body: bytes) -> None:
-    known = [new_strategy(database, limits={"max_open_positions": "0"}).secret for _ in range(2)]
+def test_it_takes_as_long(server: Server, module_database: Database, body: bytes) -> None:
+    known = [new_strategy(module_database, limits={"max_open_positions": "0"}).secret for _ in range(2)]
     dice = random.Random(7)
     took: dict[str, list[float]] = {"known": [], "other": [], "unknown": []}
     line = Line(server.port)
@@ -140,6 +145,7 @@ def test_it_takes_as_long(server: Server, database: Database, body: bytes) -> No
                 took[kind].append(seconds)
             time.sleep(PAUSE_SECONDS)
     line.close()
+    decided(module_database)
     null = abs(superiority(took["known"], took["other"]) - 0.5)
     bound = max(LEAST_DISTANCE, 2 * null, chance(took["known"], took["other"], dice))
     seen = max((superiority(took[kind], took["unknown"]) - 0.5 for kind in ("known", "other")), key=abs)

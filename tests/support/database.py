@@ -65,12 +65,16 @@ def wait_for_value(url: str, wanted: object, statement: str, *arguments: object)
     """Wait until a query's value is the wanted one."""
     seen: list[object] = [None]
 
-    def holds() -> bool:
-        seen[0] = value(url, statement, *arguments)
+    def holds(connection: psycopg.Connection) -> bool:
+        row = connection.execute(statement, arguments or None).fetchone()
+        assert row is not None
+        seen[0] = row[0]
         return seen[0] == wanted
 
     try:
-        wait_until(holds, "")
+        # One connection for all looks: a process for each of them would take more of the machine than what is waited for.
+        with psycopg.connect(url, connect_timeout=10, autocommit=True) as connection:
+            wait_until(lambda: holds(connection), "")
     except AssertionError:
         raise AssertionError(f"{statement} gave {seen[0]!r} instead of {wanted!r} for {PATIENCE_SECONDS:g} s") from None
 
