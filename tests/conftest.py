@@ -8,7 +8,6 @@ import fcntl
 import gc
 import getpass
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from hookfill.postgres import database as databases
 from hookfill.postgres import migrate, server
 from hookfill.postgres.model import Database, ServerInfo
 from hookfill.postgres.pool import connect, open_pool
+from support.homes import own_home, remove_home
 from support.house import House, open_house
 from support.server import LIVE
 from support.shelf import Shelf, drop, make
@@ -93,13 +93,6 @@ def _remove_unused(users: Path) -> None:
             return
         remove_home(users.with_suffix(""))
         users.unlink(missing_ok=True)
-
-
-def remove_home(home: Path) -> None:
-    """Stop a home's server, if it has one, and delete the home."""
-    if (home / "postgres" / "place.json").exists():
-        server.remove(home)
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +167,5 @@ async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture
 def home() -> Iterator[Path]:
     """An empty home folder of this test's own; a server that was started in it is removed afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="hookfill home "))
-    home.chmod(0o755)
-    yield home
-    remove_home(home)
+    with own_home("hookfill home ") as home:
+        yield home

@@ -1,7 +1,6 @@
 """The embedded server starts anywhere, is found again, and recovers from whatever was killed."""
 
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -19,6 +18,7 @@ from hookfill.kernel.errors import ConfigurationError
 from hookfill.postgres import binaries, config, places, postmaster, privileges, server
 from hookfill.postgres.database import embedded
 from hookfill.postgres.model import ServerInfo
+from support.homes import copy_home, own_home
 
 AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root can run a program as another user")
@@ -72,22 +72,26 @@ def another_process() -> Iterator[int]:
             process.kill()
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home folder of this test's own."""
+    with own_home("hookfill home ", in_memory=True) as home:
+        yield home
+
+
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Path]:
     """A home whose server has been started and stopped once; copying it is faster than making one."""
-    home = Path(tempfile.mkdtemp(prefix="hookfill prepared "))
-    home.chmod(0o755)
-    server.ensure_running(home)
-    server.stop(home)
-    yield home
-    server.remove(home)
-    shutil.rmtree(home)
+    with own_home("hookfill prepared ", in_memory=True) as home:
+        server.ensure_running(home)
+        server.stop(home)
+        yield home
 
 
 @pytest.fixture
 def used_home(home: Path, prepared: Path) -> Path:
     """A home of this test's own that has been used before; its server does not run."""
-    subprocess.run(["cp", "-a", f"{prepared}/.", str(home)], check=True)
+    copy_home(prepared, home)
     return home
 
 
@@ -272,11 +276,12 @@ def test_the_users_own_settings_win(used_home: Path) -> None:
     assert query(server.ensure_running(used_home), "SHOW max_connections") == [("37",)]
 
 
-def test_a_home_can_be_moved(used_home: Path) -> None:
-    old = used_home / "old"
+def test_a_home_can_be_moved(home: Path, prepared: Path) -> None:
+    old = home / "old"
+    copy_home(prepared, old)
     query(server.ensure_running(old), "CREATE TABLE kept AS SELECT 42 AS answer")
     server.stop(old)
-    new = used_home / "new"
+    new = home / "new"
     old.rename(new)
     try:
         assert query(server.ensure_running(new), "SELECT answer FROM kept") == [(42,)]

@@ -6,8 +6,6 @@ The server is this module's own, because roles belong to a whole server.
 import asyncio
 import itertools
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +24,7 @@ from hookfill.postgres.model import Database, ServerInfo
 from hookfill.postgres.pool import connect
 from support.cli import Cli
 from support.database import new_strategy, query, wait_for_value
+from support.homes import own_home
 from support.http import PREFIX
 from support.server import OWNER_TOKEN, Server, StartFailed
 
@@ -65,14 +64,8 @@ class Host:
 @pytest.fixture(scope="module")
 def empty_host() -> Iterator[Host]:
     """A server without any role of ours; where it can be reached whoever runs the tests, as root a user of its own."""
-    home = Path(tempfile.mkdtemp(prefix="hookfill-roles-"))
-    home.chmod(0o755)
-    try:
+    with own_home("hookfill-roles-", in_memory=True) as home:
         yield Host(server.ensure_running(home))
-    finally:
-        if (home / "postgres" / "place.json").exists():
-            server.remove(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
