@@ -71,9 +71,9 @@ class Life:
                 journal.close()
 
     async def _stop_when_over(self, agent: Runner, fake: FakeHookfill, job: FakeJob) -> None:
-        while job.status in {"pending", "running"}:  # noqa: ASYNC110 - the fake server knows no events
-            await asyncio.sleep(0.002)
-        await asyncio.sleep(0.01)
+        await fake.bell.until(lambda: job.status not in {"pending", "running"}, "the job at its end", None)
+        before = len(fake.heartbeats)
+        await fake.bell.until(lambda: len(fake.heartbeats) > before, "it goes on for a while", None)
         agent.stop()
 
 

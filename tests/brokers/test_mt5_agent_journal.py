@@ -150,8 +150,7 @@ async def test_jobs_that_nobody_understands_and_answers_that_nobody_takes_end_as
     async with Client(URL, AGENT_ID, AGENT_KEY, transport=fake.transport()) as client, asyncio.timeout(20):
         runner = Runner(SimulatedTerminal(tmp_path / "terminal"), Journal(tmp_path / "journal"), client, pace=pace)
         task = asyncio.create_task(runner.run())
-        while {strange.status, question.status} != {"failed"}:  # noqa: ASYNC110 - the fake server knows no events
-            await asyncio.sleep(0.005)
+        await fake.bell.until(lambda: {strange.status, question.status} == {"failed"}, "both at their end")
         runner.stop()
         await task
     assert question.result is not None

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -18,15 +18,11 @@ from typer.testing import CliRunner
 from hookfill.brokers.mt5.agent.simulated import SimulatedTerminal
 from hookfill.cli.main import app
 from support.fake_hookfill import AGENT_ID, AGENT_KEY, FakeHookfill
+from support.server import LAUNCHER
 
 WAIT_SECONDS = 40
-
-
-def until(is_so: Callable[[], object]) -> None:
-    give_up = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < give_up, "it did not come about in time"
-        time.sleep(0.01)
+SOON = {"hookfill.brokers.mt5.agent.execute.LOOK_SECONDS": [0.02] * 6}
+"""As many looks for what the terminal may show late, but sooner: the simulated one shows all at once."""
 
 
 class Program:
@@ -36,23 +32,30 @@ class Program:
         self.folder = folder
         self.log = folder / "log"
         self.terminal = folder / "terminal"
-        self._command = [sys.executable, "-m", "hookfill", "agent", "run", "--simulated", "--simulated-state", str(self.terminal)]
+        self._command = [sys.executable, "-c", LAUNCHER, "agent", "run", "--simulated", "--simulated-state", str(self.terminal)]
         self._command += ["--server", url, "--agent-id", AGENT_ID, "--home", str(folder / "home"), "--simulated-still"]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, failpoint: str = "") -> Self:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("HOOKFILL_")}
         environment = kept | {"HOOKFILL_AGENT_KEY": AGENT_KEY, "HOOKFILL_AGENT_FAILPOINT": failpoint}
+        environment["TEST_CONSTANTS"] = json.dumps(SOON)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
             )
         return self
 
-    def is_frozen(self) -> bool:
+    def wait_until_frozen(self) -> None:
+        """Wait until it has stopped itself, which the system tells its parent."""
         assert self.process is not None
-        state = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-        return state == "T"
+        told = threading.Thread(
+            target=os.waitid, args=(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT), daemon=True
+        )
+        told.start()
+        told.join(WAIT_SECONDS)
+        assert not told.is_alive(), "it goes on"
+        assert self.process.poll() is None, "it has ended"
 
     def wait(self) -> int:
         assert self.process is not None
@@ -101,7 +104,7 @@ def test_killed_after_the_order_it_tells_the_result_and_orders_once(fake: FakeHo
     assert program.start(step).wait() == -signal.SIGKILL
     assert program.deals() == 1
     program.start()
-    until(lambda: job.status == "completed")
+    fake.bell.wait(lambda: job.status == "completed", "the job completed", WAIT_SECONDS)
     program.kill()
     assert program.deals() == 1
     assert job.attempts == 1
@@ -111,7 +114,7 @@ def test_killed_before_the_order_it_never_orders(fake: FakeHookfill, program: Pr
     job = fake.add("trade", side="buy")
     assert program.start("after_journal").wait() == -signal.SIGKILL
     program.start()
-    until(lambda: job.status == "failed")
+    fake.bell.wait(lambda: job.status == "failed", "the job failed", WAIT_SECONDS)
     assert program.deals() == 0
 
 
@@ -119,7 +122,7 @@ def test_killed_before_the_order_it_never_orders(fake: FakeHookfill, program: Pr
 def test_frozen_past_its_lease_it_neither_orders_late_nor_twice(fake: FakeHookfill, program: Program, step: str) -> None:
     job = fake.add("trade", side="buy", life_seconds=3000)
     program.start(step)
-    until(program.is_frozen)
+    program.wait_until_frozen()
     had_ordered = program.deals()
     fake.lapse()
     other = fake.answer("GET", f"/api/v1/agents/{AGENT_ID}/jobs/next", {"x-agent-id": AGENT_ID, "x-agent-key": AGENT_KEY}, b"")[1]
@@ -127,7 +130,7 @@ def test_frozen_past_its_lease_it_neither_orders_late_nor_twice(fake: FakeHookfi
     fake.lapse()  # the other one died
     assert program.process is not None
     program.process.send_signal(signal.SIGCONT)
-    until(lambda: job.status == "completed")
+    fake.bell.wait(lambda: job.status == "completed", "the job completed", WAIT_SECONDS)
     assert job.attempts >= 3
     assert program.deals() == 1
     assert had_ordered == (1 if step == "stop_after_order" else 0)
@@ -136,7 +139,7 @@ def test_frozen_past_its_lease_it_neither_orders_late_nor_twice(fake: FakeHookfi
 def test_sigterm_ends_it_in_order_and_no_secret_is_logged(fake: FakeHookfill, program: Program) -> None:
     job = fake.add("trade", side="buy")
     program.start()
-    until(lambda: job.status == "completed")
+    fake.bell.wait(lambda: job.status == "completed", "the job completed", WAIT_SECONDS)
     second = Program("http://127.0.0.1:1", program.folder)
     assert second.start().wait() == 1
     assert program.process is not None

@@ -24,12 +24,6 @@ PACE = Pace(heartbeat_seconds=0.01, prices_seconds=0.01, snapshot_seconds=0.01, 
 WAIT_SECONDS = 20
 
 
-async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not is_so():  # noqa: ASYNC110 - the fake server knows no events
-            await asyncio.sleep(0.005)
-
-
 class Place:
     """A terminal's file, a journal and a fake server."""
 
@@ -37,6 +31,10 @@ class Place:
         self.folder = folder
         self.fake = FakeHookfill()
         self.world = SimulatedTerminal(folder / "terminal", Market())
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Wait until something holds of what the server was told."""
+        await self.fake.bell.until(is_so, "what the agent was to tell", WAIT_SECONDS)
 
     @asynccontextmanager
     async def agent(self, *, key: str = AGENT_KEY, **options: Any) -> AsyncIterator["asyncio.Task[None]"]:
@@ -64,7 +62,7 @@ def place(tmp_path: Path) -> Place:
 async def test_a_job_is_carried_out_told_and_shown(place: Place) -> None:
     job = place.fake.add("trade", side="buy")
     async with place.agent():
-        await until(lambda: job.status == "completed" and any(taken["positions"] for taken in place.fake.snapshots))
+        await place.until(lambda: job.status == "completed" and any(taken["positions"] for taken in place.fake.snapshots))
     (position,) = next(taken["positions"] for taken in place.fake.snapshots if taken["positions"])
     assert (position["symbol"], position["side"], position["volume"]) == ("EURUSD", "buy", Decimal("0.1"))
     assert place.fake.snapshots[-1]["account"]["currency"] == "USD"
@@ -76,7 +74,7 @@ async def test_a_job_is_carried_out_told_and_shown(place: Place) -> None:
 
 async def test_prices_are_pushed_for_symbols_that_were_asked_for(place: Place) -> None:
     async with place.agent(interest=Interest(always=frozenset({"GBPUSD"}))):
-        await until(lambda: place.fake.prices)
+        await place.until(lambda: place.fake.prices)
     tick = place.fake.prices[0]
     assert (tick["symbol"], tick["bid"], tick["ask"]) == ("GBPUSD", Decimal("1.27"), Decimal("1.2701"))
 
@@ -84,12 +82,12 @@ async def test_prices_are_pushed_for_symbols_that_were_asked_for(place: Place) -
 async def test_what_was_dealt_without_a_job_is_told_once_also_after_a_restart(place: Place) -> None:
     job = place.fake.add("trade", side="buy", sl=1.08)
     async with place.agent():
-        await until(lambda: job.status == "completed" and len(place.fake.snapshots) > 2)
+        await place.until(lambda: job.status == "completed" and len(place.fake.snapshots) > 2)
     place.world.set_price("EURUSD", Decimal("1.07"))
     async with place.agent():
-        await until(lambda: any(taken["deals"] for taken in place.fake.snapshots))
+        await place.until(lambda: any(taken["deals"] for taken in place.fake.snapshots))
         told = len(place.fake.snapshots)
-        await until(lambda: len(place.fake.snapshots) > told + 2)
+        await place.until(lambda: len(place.fake.snapshots) > told + 2)
     deals = [deal for taken in place.fake.snapshots for deal in taken["deals"]]
     assert [(deal["reason"], deal["side"], deal["price"]) for deal in deals] == [("stop_loss", "sell", Decimal("1.07"))]
     assert deals[0]["magic"] == MAGIC
@@ -97,37 +95,37 @@ async def test_what_was_dealt_without_a_job_is_told_once_also_after_a_restart(pl
 
 async def test_a_revoked_agent_ends_and_says_what_to_do(place: Place) -> None:
     async with place.agent(key="wrong") as task:
-        await until(task.done)
+        await asyncio.wait({task}, timeout=WAIT_SECONDS)
     assert isinstance(task.exception(), KeyRefused)
     assert "hookfill agent pair" in str(task.exception())
     async with place.agent() as task:
-        await until(lambda: place.fake.heartbeats)
+        await place.until(lambda: place.fake.heartbeats)
         place.fake.is_revoked = True
-        await until(task.done)
+        await asyncio.wait({task}, timeout=WAIT_SECONDS)
     assert isinstance(task.exception(), KeyRefused)
 
 
 async def test_an_outage_of_the_server_is_outlived(place: Place) -> None:
     place.fake.is_away = True
     async with place.agent():
-        await asyncio.sleep(0.02)
+        await place.until(lambda: place.fake.turned_away)
         place.fake.is_away = False
         job = place.fake.add("trade", side="buy")
-        await until(lambda: job.status == "completed")
+        await place.until(lambda: job.status == "completed")
     assert len(place.world.book().deals) == 1
 
 
 async def test_an_outcome_that_could_not_be_told_is_told_after_a_restart(place: Place) -> None:
     job = place.fake.add("trade", side="buy")
     async with place.agent():
-        await until(lambda: job.status == "completed")
+        await place.until(lambda: job.status == "completed")
     assert job.result is not None
     job.status, told = "running", job.result  # the server has forgotten it
     journal = Journal(place.folder / "journal")
     journal.take(job.job_id, {}, str(job.token))
     journal.close()
     async with place.agent():
-        await until(lambda: job.status == "completed")
+        await place.until(lambda: job.status == "completed")
     assert job.result == told
     assert len(place.world.book().deals) == 1
 
@@ -143,7 +141,7 @@ async def test_a_lease_of_which_the_journal_knows_nothing_is_given_up(place: Pla
         journal.take(job.job_id, {"job_id": str(job.job_id)}, str(job.token))
         journal.close()
     async with place.agent():
-        await until(lambda: job.status == "expired")
+        await place.until(lambda: job.status == "expired")
     assert place.world.book().orders == []
 
 
@@ -163,7 +161,7 @@ async def test_a_late_result_is_refused_and_told_again_under_the_next_lease(plac
 
     place.fake.answer = answer  # type: ignore[method-assign]  # an outage at the worst moment
     async with place.agent():
-        await until(lambda: job.status == "completed")
+        await place.until(lambda: job.status == "completed")
     assert [status for status, _ in place.fake.reports] == [0, 409, 200]
     assert len(place.world.book().deals) == 1
 
@@ -172,18 +170,18 @@ async def test_a_slow_job_keeps_its_lease(place: Place) -> None:
     place.world.set_state(is_connected=False)
     job = place.fake.add("trade", side="buy")
     async with place.agent():
-        await until(lambda: job.status == "running")
+        await place.until(lambda: job.status == "running")
         first = job.leased_until
-        await until(lambda: job.leased_until != first)
+        await place.until(lambda: job.leased_until != first)
         place.world.set_state()
-        await until(lambda: job.status == "completed")
+        await place.until(lambda: job.status == "completed")
     assert job.attempts == 1
 
 
 async def test_candles_are_pushed_with_their_own_key(place: Place) -> None:
     wanted = Candles("candles-key-1", ("M5",), suffix=".r")
     async with place.agent(candles=wanted, interest=Interest(always=frozenset({"EURUSD.r"}))):
-        await until(lambda: len(place.fake.candles) > 1)
+        await place.until(lambda: len(place.fake.candles) > 1)
     first, second = place.fake.candles[:2]
     assert (first["key"], len(first["candles"]), len(second["candles"])) == ("candles-key-1", 500, 3)
     assert {(bar["symbol"], bar["timeframe"]) for bar in first["candles"]} == {("EURUSD", "M5")}

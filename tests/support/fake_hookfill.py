@@ -16,6 +16,7 @@ import httpx
 
 from hookfill.brokers.mt5.model import comment_of
 from hookfill.kernel.ids import new_id
+from support.bell import Bell
 
 AGENT_ID = "019c9d2e-7a31-7d43-9c55-3f0f6b1f2a10"
 AGENT_KEY = "canary-agent-key-5d1c7b3e9a"
@@ -41,7 +42,10 @@ class FakeJob:
 
 @dataclass
 class FakeHookfill:
-    """The server. ``is_away`` makes it answer 503, ``is_revoked`` 401."""
+    """The server.
+
+    ``is_away`` makes it answer 503, which ``turned_away`` counts, and ``is_revoked`` 401. ``bell`` rings at each answer.
+    """
 
     jobs: dict[UUID, FakeJob] = field(default_factory=dict)
     heartbeats: list[dict[str, Any]] = field(default_factory=list)
@@ -51,9 +55,11 @@ class FakeHookfill:
     reports: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
     is_away: bool = False
+    turned_away: int = 0
     is_revoked: bool = False
     tokens: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
+    bell: Bell = field(default_factory=Bell)
 
     def now(self) -> datetime:
         """The server's time, which need not be the agent's."""
@@ -84,8 +90,15 @@ class FakeHookfill:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
         """One call."""
+        try:
+            return self._answered(method, path, headers, body)
+        finally:
+            self.bell.ring()
+
+    def _answered(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
         with self.lock:
             if self.is_away:
+                self.turned_away += 1
                 return 503, {"detail": "down"}
             given = json.loads(body, parse_float=Decimal) if body else {}
             if path == "/api/v1/candles":

@@ -36,7 +36,8 @@ _OWN = (
     "NODE_ENV",
     "REDIS_URL",
 )
-_LAUNCHER = """
+_LAUNCH = Path(__file__).parent / "launch"
+LAUNCHER = """
 import importlib, json, os
 for name, value in json.loads(os.environ.pop("TEST_CONSTANTS")).items():
     module, _, constant = name.rpartition(".")
@@ -65,6 +66,7 @@ class Server:
         database_url: str | None = None,
         role: str = "all",
         constants: Mapping[str, object] | None = None,
+        worker_constants: Mapping[str, object] | None = None,
         **environment: str,
     ) -> None:
         """Prepare, don't start.
@@ -74,6 +76,7 @@ class Server:
             database_url: None for the home's embedded PostgreSQL.
             role: what to serve.
             constants: module constants to set in the process (not in its worker), such as time limits too long for a test.
+            worker_constants: the same for its worker; a class's value is what other defaults its ``__init__`` shall have.
             environment: further environment variables.
         """
         self.home = home
@@ -84,8 +87,12 @@ class Server:
             self.environment["DATABASE_URL"] = database_url
         self._command = [sys.executable, "-m", "hookfill"]
         if constants:
-            self._command = [sys.executable, "-c", _LAUNCHER]
+            self._command = [sys.executable, "-c", LAUNCHER]
             self.environment["TEST_CONSTANTS"] = json.dumps(dict(constants))
+        if worker_constants:
+            self.environment["TEST_WORKER_CONSTANTS"] = json.dumps(dict(worker_constants))
+            paths = (str(_LAUNCH), self.environment.get("PYTHONPATH"))
+            self.environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
