@@ -119,6 +119,7 @@ async def test_a_secret_guessed_before_it_was_made_is_found_after_the_notificati
 
 async def test_while_the_database_is_away_what_is_known_stays(cache, make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_poll_seconds", 0.05)
+    monkeypatch.setattr(cache, "_retry_seconds", 0.05)
     made = await make()
     await cache.load()
 

@@ -14,6 +14,14 @@ from support.database import query, wait_until
 from support.person import Person
 from support.server import Server
 
+QUICK = {
+    "hookfill.brokers.alpaca.carry.Timing": {"visible": 0.5, "first_pause": 0.1},
+    "hookfill.brokers.alpaca.answers.MOST_PAUSE_SECONDS": 0.5,
+    "hookfill.brokers.alpaca.session.SOON_SECONDS": 0.1,
+    "hookfill.brokers.alpaca.session.COMPARE_SECONDS": 1.0,
+}
+"""How soon the worker looks, and looks again."""
+
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -26,7 +34,10 @@ def lasting() -> FakeTrading:
 def served(module_database: Database, lasting: FakeTrading, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     given = {"REGISTRATION": "open", "HOOKFILL_LOG_LEVEL": "debug", "NO_PROXY": "127.0.0.1"}
-    with serving(lasting) as url, Server(home, database_url=module_database.url, ALPACA_PAPER_URL=url, **given) as server:
+    with (
+        serving(lasting) as url,
+        Server(home, database_url=module_database.url, ALPACA_PAPER_URL=url, worker_constants=QUICK, **given) as server,
+    ):
         yield server
 
 
@@ -109,7 +120,8 @@ def test_a_worker_killed_between_call_and_record_orders_once(
 def test_alpaca_away_for_a_while_neither_loses_nor_doubles(trader: Person, webhook: str, fake: FakeTrading, ask: Ask) -> None:
     fake.troubles.append(Trouble.GATEWAY_AFTER)
     fake.goes_away = True
-    fake.has_stream = fake.fills_at_once = False
+    fake.fills_at_once = False
+    fake.break_stream()
     alert(webhook, "buy")
     wait_until(lambda: ask("SELECT status FROM orders WHERE account_id = :own") == [("unknown",)], "an order that is unknown")
     assert trader.get("/api/v1/signals?limit=1")[0]["status"] == "approved"

@@ -14,6 +14,13 @@ from hookfill.postgres.model import Database
 from support.database import query, wait_until
 from support.server import OWNER_TOKEN, Server
 
+QUICK = {
+    "hookfill.ops.heart.BEAT_SECONDS": 0.1,
+    "hookfill.ops.loop.POLL_SECONDS": 0.1,
+    "hookfill.ops.notify.Notifier": {"pauses": [0.1, 0.1]},
+}
+"""How often the worker's loops turn and tell, and how soon the operator is told again."""
+
 
 @contextmanager
 def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -52,7 +59,7 @@ def desk_of(url: str) -> tuple[str, dict[str, Any]]:
 def test_a_worker_that_keeps_failing_is_seen_by_everybody_who_should(database: Database, tmp_path: Path) -> None:
     with receiver() as (url, came):
         settings = {"HOOKFILL_NOTIFY_URL": url, "HOOKFILL_NOTIFY_PRIVATE": "true"}
-        with Server(tmp_path / "home", database_url=database.url, **settings) as server:
+        with Server(tmp_path / "home", database_url=database.url, worker_constants=QUICK, **settings) as server:
             wait_until(lambda: desk_of(server.url)[1].get("state") == "ok", "the desk is heard of")
             query(database.url, "ALTER TABLE broker_deals RENAME TO broker_deals_away")
             wait_until(lambda: desk_of(server.url)[1]["state"] == "failing", "the desk is seen to fail")

@@ -12,6 +12,7 @@ import pytest
 
 from hookfill.accounts.store import create_strategy
 from hookfill.kernel.ids import derived_id
+from hookfill.market.feeds import loop
 from hookfill.market.feeds.alpaca import AlpacaFeed, AlpacaKeys
 from hookfill.market.feeds.fetch import Fetcher
 from hookfill.market.feeds.loop import FeedLoop
@@ -309,7 +310,11 @@ class TestWatched:
         assert spy.accounts == {house.account_id}
 
 
-async def test_one_of_many_fetches_and_another_takes_its_place(desk: Desk, database: Database) -> None:
+async def test_one_of_many_fetches_and_another_takes_its_place(
+    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PRICES_SECONDS", "CHAINS_SECONDS", "WAITING_SECONDS"):
+        monkeypatch.setattr(loop, name, 0.2)
     await desk.signal("SPY")
     connected: list[asyncpg.Connection] = []
 
