@@ -18,12 +18,33 @@ from hookfill.brokers.mt5.store import announce_jobs
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
 from support.agents import TestAgent, new_agent, new_connection, new_job
+from support.bell import Bell
 from support.database import wait_until_async
 from support.house import TOKEN, House
 
 NEVER = (3600.0, 3600.0)
 OFTEN = (0.01, 0.02)
-LISTENS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hookfill jobs wake'"
+
+
+class Listening:
+    """Makes the connections that listen, and tells once they do."""
+
+    def __init__(self, database: Database) -> None:
+        self._connect = partial(connect, database, name="jobs wake")
+        self._bell = Bell()
+        self._pids: list[int] = []
+
+    async def __call__(self) -> asyncpg.Connection:
+        return await self._connect()
+
+    def told(self, connection: asyncpg.Connection) -> None:
+        self._pids.append(connection.get_server_pid())
+        self._bell.ring()
+
+    async def until(self, times: int) -> int:
+        """Wait until it has listened so many times; the process that listens now."""
+        await self._bell.until(lambda: len(self._pids) >= times, f"the API listens, for the {times}. time")
+        return self._pids[-1]
 
 
 @asynccontextmanager
@@ -43,18 +64,16 @@ async def served(house: House, connect_to_listen: Callable[[], object] | None) -
 
 
 @pytest.fixture
-def listening(database: Database) -> Callable[[], object]:
-    return partial(connect, database, name="jobs wake")
+def listening(database: Database, monkeypatch: pytest.MonkeyPatch) -> Listening:
+    listening, listen = Listening(database), asyncpg.Connection.add_listener
 
+    async def listen_and_tell(connection: asyncpg.Connection, channel: str, heard: Callable[..., object]) -> None:
+        await listen(connection, channel, heard)
+        if channel == waking_module.CHANNEL:
+            listening.told(connection)
 
-async def until_listening(house: House, besides: int | None = None) -> int:
-    """The process that listens, other than the one given."""
-    for _ in range(3000):
-        found: int | None = await house.pool.fetchval(LISTENS + " AND pid IS DISTINCT FROM $1 AND query LIKE '%LISTEN%'", besides)
-        if found is not None:
-            return found
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody listens")
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", listen_and_tell)
+    return listening
 
 
 async def begin(waking: Waking, agent: TestAgent) -> "asyncio.Task[dict[str, object] | None]":
@@ -72,10 +91,10 @@ async def announced_job(house: House, account_id: UUID) -> UUID:
     return job_id
 
 
-async def test_a_notification_wakes(house: House, listening: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_notification_wakes(house: House, listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waking_module, "POLL_SECONDS", NEVER)
     async with served(house, listening) as (waking, agent):
-        await until_listening(house)
+        await listening.until(1)
         asking = await begin(waking, agent)
         other = await new_connection(house)
         await announced_job(house, other.account_id)
@@ -98,19 +117,17 @@ async def test_the_poll_alone_wakes(house: House, monkeypatch: pytest.MonkeyPatc
         assert job["job_id"] == str(job_id)
 
 
-async def test_a_listener_that_died_comes_back(
-    house: House, listening: Callable[[], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_listener_that_died_comes_back(house: House, listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waking_module, "RELISTEN_SECONDS", 0.01)
     monkeypatch.setattr(waking_module, "POLL_SECONDS", OFTEN)
     async with served(house, listening) as (waking, agent):
-        pid = await until_listening(house)
+        pid = await listening.until(1)
         asking = await begin(waking, agent)
         await house.pool.execute("SELECT pg_terminate_backend($1)", pid)
         await new_job(house, agent.account_id)  # without a word: the poll finds it
         assert await asyncio.wait_for(asking, 30) is not None
         monkeypatch.setattr(waking_module, "POLL_SECONDS", NEVER)
-        await until_listening(house, besides=pid)
+        assert await listening.until(2) != pid
         asking = await begin(waking, agent)
         waking.wake(waking.accounts)  # a wake-up without a job is no answer
         await announced_job(house, agent.account_id)
