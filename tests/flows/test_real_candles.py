@@ -9,8 +9,6 @@ import csv
 import json
 import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from hookfill.accounts.store import NewStrategy
+from support.cli import Cli
 from support.database import NO_LIMITS, new_strategy, query, value, wait_until
 from support.http import PREFIX, Sender
 from support.ledger import check_ledger
@@ -195,19 +194,13 @@ def test_imported_as_history(tmp_path: Path, database, name: str) -> None:
         csv.writer(file).writerows([["Alert ID", "Ticker", "Name", "Description", "Time"], *rows])
     with Server(tmp_path / "home", database_url=database.url) as server:
         strategy = strategy_on(server, database, name)
-        run(server, "import", "candles", str(candles), "--symbol", "EURUSD", "--timeframe", timeframe)
-        told = run(server, "import", "alerts", str(log), "--strategy", str(strategy.strategy_id))
+        cli = Cli.beside(server, database)
+        cli.json("import", "candles", candles, "--symbol", "EURUSD", "--timeframe", timeframe)
+        told = cli.json("import", "alerts", log, "--strategy", strategy.strategy_id)
         assert (told["stored"], told["duplicates"], told["malformed"], told["skipped"]) == (number, 0, 0, 0)
         settle(database.url, bars[-1].closes_at)
     check(database.url, name, strategy)
     check_ledger(database.url)
-
-
-def run(server: Server, *words: str) -> dict:
-    command = [sys.executable, "-m", "hookfill", *words, "--home", str(server.home), "--json"]
-    done = subprocess.run(command, check=False, env=server.environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("name", ["real", "sample"])

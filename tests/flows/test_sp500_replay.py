@@ -9,8 +9,6 @@ import asyncio
 import csv
 import json
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -21,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from hookfill.accounts.store import NewStrategy
 from hookfill.postgres.model import Database
+from support.cli import Cli
 from support.database import NO_LIMITS, new_strategy, query, value, wait_until
 from support.http import PREFIX, Sender
 from support.ledger import check_ledger
@@ -190,7 +189,8 @@ def test_imported_as_history(tmp_path: Path, database: Database) -> None:
     with Server(tmp_path / "home", database_url=database.url) as server:
         strategies = made(database)
         zone, file = "America/New_York", str(shared_file("candles", "SP500_M1_2019-11.csv"))
-        told = run(server, "import", "candles", file, "--symbol", "SPX", "--timeframe", "M1", "--zone", zone)
+        cli = Cli.beside(server, database)
+        told = cli.json("import", "candles", file, "--symbol", "SPX", "--timeframe", "M1", "--zone", zone)
         assert told["added"] == len(bars())
         for number, (book, strategy) in enumerate(strategies.items()):
             log = tmp_path / f"alerts {number}.csv"
@@ -198,7 +198,7 @@ def test_imported_as_history(tmp_path: Path, database: Database) -> None:
                 times = [(alert.body, alert.at.strftime("%Y-%m-%dT%H:%M:%SZ")) for alert in reversed(alerts_of(book))]
                 rows = [[7, "SP:SPX, 1", "", body, time] for body, time in times]
                 csv.writer(target).writerows([["Alert ID", "Ticker", "Name", "Description", "Time"], *rows])
-            told = run(server, "import", "alerts", str(log), "--strategy", str(strategy.strategy_id))
+            told = cli.json("import", "alerts", log, "--strategy", strategy.strategy_id)
             assert (told["stored"], told["malformed"], told["skipped"]) == (len(rows), 0, 0)
         settle(database.url)
     check(database.url, strategies)
@@ -210,15 +210,6 @@ def test_fed_over_http_as_it_happens(tmp_path: Path, database: Database) -> None
         asyncio.run(feed(server.port, strategies))
         settle(database.url)
     check(database.url, strategies)
-
-
-def run(server: Server, *words: str) -> dict[str, int]:
-    """A command on the server's home and database, and what it tells."""
-    command = [sys.executable, "-m", "hookfill", *words, "--home", str(server.home), "--json"]
-    done = subprocess.run(command, check=False, env=server.environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    told: dict[str, int] = json.loads(done.stdout)
-    return told
 
 
 def made(database: Database) -> dict[str, NewStrategy]:

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from click.testing import Result
 from typer.testing import CliRunner
 
 from hookfill.cli.main import app
 from hookfill.postgres.model import Database
+from support.server import Server
 
 OWNER_TOKEN = "canary-owner-token-4b8f2a6c1d"
 _OWN = ("HOOKFILL_", "DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL", "JWT_SECRET", "SUPABASE_", "REGISTRATION")
@@ -26,6 +27,13 @@ class Cli:
         self.database = database
         self.environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith(_OWN)}
         self.environment |= {"DATABASE_URL": database.url, "HOOKFILL_HOME": str(home), "HOOKFILL_OWNER_TOKEN": OWNER_TOKEN}
+
+    @classmethod
+    def beside(cls, server: Server, database: Database) -> Self:
+        """The command line of a running server's installation."""
+        cli = cls(server.home, database)
+        cli.environment |= {name: text for name, text in server.environment.items() if name.startswith(_OWN)}
+        return cli
 
     def run(self, *arguments: object, **environment: str) -> Result:
         """Run a command, whatever comes of it; an unexpected exception fails the test."""
