@@ -1,17 +1,15 @@
 """The command line on an installation that has been started once."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from hookfill.accounts.store import bootstrap
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
-from support.cli import OWNER_TOKEN, Cli
+from support.cli import OWNER_TOKEN, Cli, logging_undone
 
 
 @pytest.fixture
@@ -27,16 +25,11 @@ def module_cli(tmp_path_factory: pytest.TempPathFactory, module_database: Databa
 
 
 def _installation(folder: Path, database: Database) -> Iterator[Cli]:
-    """Commands set logging up for this process; that is undone afterwards."""
     home = folder / "home"
     home.mkdir(mode=0o700)
     asyncio.run(_first_start(database))
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield Cli(home, database)
-    structlog.reset_defaults()
-    root.handlers[:], root.level = before
-    logging.captureWarnings(False)
+    with logging_undone():
+        yield Cli(home, database)
 
 
 async def _first_start(database: Database) -> None:

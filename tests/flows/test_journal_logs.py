@@ -9,8 +9,6 @@ import csv
 import json
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from hookfill.postgres.model import Database
+from support.cli import Cli
 from support.database import query, wait_for_value
 from support.indicator import TELEMETRY, Owner, Sending, exact, send
 from support.server import Server
@@ -185,16 +185,18 @@ def all_events(owner: Owner, trade_id: str, trade: dict[str, Any]) -> list[str]:
     return sorted(str({name: value for name, value in event.items() if name not in ("id", "message_id")}) for event in found)
 
 
-def repair_by_command(server: Server) -> list[str]:
+def repair_by_command(server: Server, database: Database) -> list[str]:
     """Repair whatever is malformed; returns what it was."""
-    found = hookfill(server, "messages", "repair", "--apply")
+    with Cli.beside(server, database) as cli:
+        found = cli.json("messages", "repair", "--apply")
     assert all(message["is_sent_on"] and exact(message["after"]) == meant(message["before"]) for message in found)
     return [message["before"] for message in found]
 
 
-def repair_over_api(server: Server) -> list[str]:
+def repair_over_api(server: Server, database: Database) -> list[str]:
     """Look at what is malformed by the command line, and repair it over the API; returns what it was."""
-    found = hookfill(server, "messages", "--state", "malformed", "--limit", "1000")
+    with Cli.beside(server, database) as cli:
+        found = cli.json("messages", "--state", "malformed", "--limit", "1000")
     with Owner(server) as owner:
         for message in found:
             path = f"/api/v1/messages/{message['message_id']}/repair"
@@ -205,18 +207,10 @@ def repair_over_api(server: Server) -> list[str]:
     return [message["body"] for message in found]
 
 
-def hookfill(server: Server, *words: str) -> Any:
-    """A command of the same installation, its answer as JSON."""
-    command = [sys.executable, "-m", "hookfill", *words, "--home", str(server.home), "--json"]
-    done = subprocess.run(command, check=False, env=server.environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @contextmanager
-def served(shelf: Shelf, home: Path, **environment: str) -> Iterator[tuple[Server, str]]:
+def served(shelf: Shelf, home: Path, **environment: str) -> Iterator[tuple[Server, Database]]:
     with shelf.lend() as database, Server(home, database_url=database.url, **environment) as server:
-        yield server, database.url
+        yield server, database
 
 
 # The tests -----------------------------------------------------------------------------------------------------------------------
@@ -226,11 +220,11 @@ def served(shelf: Shelf, home: Path, **environment: str) -> Iterator[tuple[Serve
 def in_fire_order(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Each alert once per firing, one after the other; what is malformed repaired over the API."""
     bodies = [told.encode() for told in all_alerts()]
-    with served(shelf, tmp_path_factory.mktemp("home")) as (server, url):
+    with served(shelf, tmp_path_factory.mktemp("home")) as (server, database):
         answers = Counter(answer.status for answer in send(server, TELEMETRY, bodies))
-        malformed = repair_over_api(server)
-        wait_for_value(url, 0, UNREAD)
-        return look(server, url, answers, malformed)
+        malformed = repair_over_api(server, database)
+        wait_for_value(database.url, 0, UNREAD)
+        return look(server, database.url, answers, malformed)
 
 
 def test_every_delivery_is_a_stored_message(in_fire_order: Run) -> None:
@@ -323,28 +317,28 @@ def check_same(run: Run, reference: Run, sent: list[str]) -> None:
 def test_a_random_order_with_repeats_and_repairs_in_between(in_fire_order: Run, shelf: Shelf, tmp_path: Path) -> None:
     sent = shuffled(1)
     half = len(sent) // 2
-    with served(shelf, tmp_path / "home") as (server, url):
+    with served(shelf, tmp_path / "home") as (server, database):
         for part in (sent[:half], sent[half:]):
             send(server, TELEMETRY, [told.encode() for told in part], connections=16)
-            assert sorted(repair_by_command(server)) == sorted(told for told in part if not is_sound(told))
-        wait_for_value(url, 0, UNREAD)
-        run = look(server, url, Counter(), [])
+            assert sorted(repair_by_command(server, database)) == sorted(told for told in part if not is_sound(told))
+        wait_for_value(database.url, 0, UNREAD)
+        run = look(server, database.url, Counter(), [])
     check_same(run, in_fire_order, sent)
 
 
 def test_a_random_order_repaired_as_it_comes(in_fire_order: Run, shelf: Shelf, tmp_path: Path) -> None:
     sent = shuffled(2)
-    with served(shelf, tmp_path / "home", AUTO_REPAIR="true") as (server, url):
+    with served(shelf, tmp_path / "home", AUTO_REPAIR="true") as (server, database):
         answers = Counter(answer.status for answer in send(server, TELEMETRY, [told.encode() for told in sent], connections=16))
         assert answers == {200: len(sent)}
-        wait_for_value(url, 0, UNREAD)
-        run = look(server, url, answers, [])
+        wait_for_value(database.url, 0, UNREAD)
+        run = look(server, database.url, answers, [])
     check_same(run, in_fire_order, sent)
 
 
 def test_a_random_order_and_a_power_cut_in_the_middle(in_fire_order: Run, shelf: Shelf, tmp_path: Path) -> None:
     sent = shuffled(3)
-    with served(shelf, tmp_path / "home", AUTO_REPAIR="true") as (server, url):
+    with served(shelf, tmp_path / "home", AUTO_REPAIR="true") as (server, database):
 
         def cut() -> None:
             server.kill()
@@ -359,8 +353,8 @@ def test_a_random_order_and_a_power_cut_in_the_middle(in_fire_order: Run, shelf:
 
         sending = asyncio.run(send_through_it())
         assert sending.broken > 0
-        wait_for_value(url, 0, UNREAD)
-        run = look(server, url, Counter(), [])
+        wait_for_value(database.url, 0, UNREAD)
+        run = look(server, database.url, Counter(), [])
     check_same_journal(run, in_fire_order)
     # What was answered is there; of what was on its way when it happened, some is there twice.
     asked_for = Counter(told.encode() for told in sent)

@@ -192,9 +192,8 @@ def test_imported_as_history(tmp_path: Path, database, name: str) -> None:
     with log.open("w", newline="") as file:  # newest first, as TradingView exports it
         rows = [[7, "FX:EURUSD, 1h", "", alert.body, alert.at.strftime("%Y-%m-%dT%H:%M:%SZ")] for alert in reversed(alerts(name))]
         csv.writer(file).writerows([["Alert ID", "Ticker", "Name", "Description", "Time"], *rows])
-    with Server(tmp_path / "home", database_url=database.url) as server:
+    with Server(tmp_path / "home", database_url=database.url) as server, Cli.beside(server, database) as cli:
         strategy = strategy_on(server, database, name)
-        cli = Cli.beside(server, database)
         cli.json("import", "candles", candles, "--symbol", "EURUSD", "--timeframe", timeframe)
         told = cli.json("import", "alerts", log, "--strategy", strategy.strategy_id)
         assert (told["stored"], told["duplicates"], told["malformed"], told["skipped"]) == (number, 0, 0, 0)

@@ -186,10 +186,9 @@ def test_the_walks_see_everything_worth_seeing() -> None:
 
 
 def test_imported_as_history(tmp_path: Path, database: Database) -> None:
-    with Server(tmp_path / "home", database_url=database.url) as server:
+    with Server(tmp_path / "home", database_url=database.url) as server, Cli.beside(server, database) as cli:
         strategies = made(database)
         zone, file = "America/New_York", str(shared_file("candles", "SP500_M1_2019-11.csv"))
-        cli = Cli.beside(server, database)
         told = cli.json("import", "candles", file, "--symbol", "SPX", "--timeframe", "M1", "--zone", zone)
         assert told["added"] == len(bars())
         for number, (book, strategy) in enumerate(strategies.items()):

@@ -1,13 +1,17 @@
 """The command line in this process, on a database and a home of the test's own."""
 
+import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -17,6 +21,19 @@ from support.server import Server
 
 OWNER_TOKEN = "canary-owner-token-4b8f2a6c1d"
 _OWN = ("HOOKFILL_", "DATABASE_URL", "HMAC_SECRET", "MT5_API_KEY", "BASE_URL", "JWT_SECRET", "SUPABASE_", "REGISTRATION")
+
+
+@contextlib.contextmanager
+def logging_undone() -> Iterator[None]:
+    """Commands set logging up for this process; that is undone afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:], root.level = before
+        logging.captureWarnings(False)
 
 
 class Cli:
@@ -29,11 +46,13 @@ class Cli:
         self.environment |= {"DATABASE_URL": database.url, "HOOKFILL_HOME": str(home), "HOOKFILL_OWNER_TOKEN": OWNER_TOKEN}
 
     @classmethod
-    def beside(cls, server: Server, database: Database) -> Self:
+    @contextlib.contextmanager
+    def beside(cls, server: Server, database: Database) -> Iterator[Self]:
         """The command line of a running server's installation."""
         cli = cls(server.home, database)
         cli.environment |= {name: text for name, text in server.environment.items() if name.startswith(_OWN)}
-        return cli
+        with logging_undone():
+            yield cli
 
     def run(self, *arguments: object, **environment: str) -> Result:
         """Run a command, whatever comes of it; an unexpected exception fails the test."""
