@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from hookfill.postgres.model import Database
@@ -60,9 +62,15 @@ def entries(bars: list[dict[str, Any]]) -> bytes:
     return json.dumps({"candles": bars}, separators=(",", ":")).encode()
 
 
+@cache
+def most_bars(changes: frozenset[tuple[str, object]]) -> bytes:
+    """As many bars as are allowed, of a symbol that is to be replaced."""
+    return entries([bar("SYMBOL", number, **dict(changes)) for number in range(50_000)])
+
+
 def largest(symbol: str, **changes: object) -> bytes:
     """As many bars as are allowed, filled up with spaces to the last byte."""
-    body = entries([bar(symbol, number, **changes) for number in range(50_000)])
+    body = most_bars(frozenset(changes.items())).replace(b"SYMBOL", symbol.encode())
     return body.replace(b"[", b"[" + b" " * (LARGEST - len(body)), 1)
 
 
@@ -72,13 +80,14 @@ def filled(begin: bytes, repeated: bytes, end: bytes) -> bytes:
 
 def growth(served: Server, work: Callable[[], None]) -> int:
     """By how many bytes the server grows at most while it works."""
+    process = psutil.Process(served.pid)  # made once: to make it takes longer than to look at its memory
     before = most = served.memory_bytes()
     done = threading.Event()
 
     def watch() -> None:
         nonlocal most
         while not done.wait(0.002):
-            most = max(most, served.memory_bytes())
+            most = max(most, process.memory_info().rss)
 
     watching = threading.Thread(target=watch)
     watching.start()
