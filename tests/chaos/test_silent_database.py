@@ -122,7 +122,7 @@ async def test_the_worker_does_not_wait_for_ever_for_a_host_that_vanished(
     tmp_path: Path, proxy: Proxy, database: Database, chance: random.Random
 ) -> None:
     far = proxy.url(database.connect_arguments["database"])
-    worker = Server(tmp_path / "worker", database_url=far, role="worker", constants={"hookfill.working.DESK_SECONDS": 1.0})
+    worker = Server(tmp_path / "worker", database_url=far, role="worker", constants={"hookfill.working.DESK_SECONDS": 0.5})
     with Server(tmp_path / "api", database_url=database.url, role="api") as server:
         strategy = await add_strategy(database, settings=TRADE_EVERYTHING)
         try:
