@@ -66,9 +66,7 @@ def wait_for_value(url: str, wanted: object, statement: str, *arguments: object)
     seen: list[object] = [None]
 
     def holds(connection: psycopg.Connection) -> bool:
-        row = connection.execute(statement, arguments or None).fetchone()
-        assert row is not None
-        seen[0] = row[0]
+        seen[0] = connection.execute(statement, arguments or None).fetchall()[0][0]
         return seen[0] == wanted
 
     try:
