@@ -26,15 +26,16 @@ FILL = [
               CASE WHEN n % 1000 = 0 THEN 'ACTIVE' ELSE 'COMPLETED' END, 'ASIA',
               day + interval '20 hours' + n * interval '1 second', day, 15, now(), 1
        FROM generate_series(1, 40000) AS n CROSS JOIN LATERAL (SELECT date '2025-01-01' + n / 100 AS day) AS dated""",
-    f"""INSERT INTO journal_days (account_id, day, is_dirty, layout, records, setups)
-        SELECT DISTINCT account_id, signal_date, signal_date = '{DIRTY}', {LAYOUT}, ''::bytea, '[]'
-        FROM trade_states WHERE account_id = $1""",
+    f"""INSERT INTO journal_days (account_id, day, is_dirty, layout, records, setups, packed_in)
+        SELECT DISTINCT account_id, signal_date, account_id = $1 AND signal_date = '{DIRTY}', {LAYOUT}, ''::bytea, '[]',
+               signal_date - date '2025-01-01'
+        FROM trade_states""",
     """INSERT INTO automated_signals (account_id, event_key, trade_id, event_type, event_at)
        SELECT $1, decode(lpad(to_hex(n), 64, '0'), 'hex'), 'T' || n % 200, 'MFE_UPDATE',
               timestamptz '2025-01-01' + n * interval '1 s'
        FROM generate_series(1, 40000) AS n""",
 ]
-BIG = ("trade_states", "automated_signals")
+BIG = ("trade_states", "automated_signals", "journal_days")
 EVERYTHING = (FIRST_DAY, LAST_DAY, LAST_DAY, LATEST, "")
 
 
@@ -67,7 +68,9 @@ CASES: list[tuple[str, tuple[Any, ...], set[str], float]] = [
     ("open_trades", (100,), {"trade_states_open"}, 50),
     ("trade", ("T2",), {"trade_states_pkey"}, 1),
     ("events", ("T7", EARLIEST, 0, 101), {"automated_signals_by_trade"}, 110),
-    ("days", (FIRST_DAY, LAST_DAY, LAYOUT, [], []), {"trade_states_by_date"}, 60),
+    # All of 401 days, each looked up once more for its records, and the trades of the one that is dirty; then of the last day only.
+    ("days", (FIRST_DAY, LAST_DAY, LAYOUT, 0), {"trade_states_by_date", "journal_days_pkey"}, 2 * 401 + 60),
+    ("days", (FIRST_DAY, LAST_DAY, LAYOUT, 400), {"trade_states_by_date", "journal_days_pkey"}, 401 + 2 + 60),
 ]
 
 
@@ -86,4 +89,7 @@ async def test_reads_use_their_indexes(
         assert plan.rows(*BIG) <= most_rows, plan
         if "trades" in name and name != "open_trades":
             found = next(step for step in plan.scans(*BIG) if step["Index Name"] == "trade_states_by_date")
+            assert (found["Node Type"], found["Heap Fetches"]) == ("Index Only Scan", 0), plan
+        if name == "days":
+            found = plan.scans("journal_days")[0]
             assert (found["Node Type"], found["Heap Fetches"]) == ("Index Only Scan", 0), plan

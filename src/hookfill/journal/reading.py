@@ -17,7 +17,7 @@ import asyncpg
 
 from hookfill.exports.rows import exact_value
 from hookfill.journal.fold import build_trade_state, load
-from hookfill.journal.known_days import Kept, KnownDays
+from hookfill.journal.known_days import KnownDays, KnownSpan
 from hookfill.journal.model import Direction, Session, Status, TradeState
 from hookfill.journal.records import BRIEF, LAYOUT, Columns, PackedDay, brief_state, pack, unpack
 from hookfill.journal.sessions import to_new_york
@@ -143,22 +143,36 @@ async def read_columns(
     Args:
         known: days that were read before: they are read again only where they were packed anew. What is read is added to it.
     """
-    before = {} if known is None else {day: kept for day, kept in known.of(account_id).items() if first <= day <= last}
-    moments = [kept.packed_at for kept in before.values()]
-    rows = await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT, list(before), moments)
-    days, fresh = [], []
-    for day, packed_at, records, setups, trades in rows:
-        if trades is not None:
-            days.append(PackedDay(day, *pack(brief_state(dict(zip(BRIEF, trade, strict=True))) for trade in trades)))
-        elif records is None:
-            days.append(before[day].day)
-        else:
-            days.append(PackedDay(day, records, setups))
-            if packed_at is not None:
-                fresh.append(Kept(packed_at, days[-1]))
+    before = None if known is None else known.of(account_id, first, last)
+    found = await _read_days(connection, account_id, first, last, before)
+    if found is None:  # days that were known are gone, or others are there that no packing made
+        found = await _read_days(connection, account_id, first, last, None)
+    assert found is not None  # nothing was known, so nothing could contradict
     if known is not None:
-        known.keep(account_id, fresh)
-    return unpack(days)
+        known.keep(account_id, found)
+    return found.columns
+
+
+async def _read_days(
+    connection: asyncpg.Connection, account_id: UUID, first: date, last: date, before: KnownSpan | None
+) -> KnownSpan | None:
+    """Days as they are, those read anew that have changed since ``before``; None: what is known does not fit what there is."""
+    rows = await connection.fetch(SQL.days.sql, account_id, first, last, LAYOUT, 0 if before is None else before.horizon)
+    packed_in = {} if before is None else dict(before.packed_in)
+    changed = []
+    for _, _, _, day, number, records, setups, trades in rows:
+        if day is None:  # the one row that tells that nothing has changed
+            continue
+        if trades is not None:
+            packed = pack(brief_state(dict(zip(BRIEF, trade, strict=True))) for trade in trades)
+        else:
+            packed = records, setups
+        packed_in[day] = number
+        changed.append(PackedDay(day, *packed))
+    if (len(packed_in), sum(packed_in.values())) != (rows[0]["days"], rows[0]["packed"]):
+        return None
+    columns = unpack(changed) if before is None else before.columns.renewed(changed)
+    return KnownSpan(first, last, rows[0]["horizon"], packed_in, columns)
 
 
 def _choice(question: Question, behind: Place | None, limit: int) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,8 @@ RECORD = np.dtype(
     }
 )  # fmt: skip
 """Names are numbered by their place in STATUSES, DIRECTIONS, SESSIONS and the day's setups (from 1; 0: none); gaps are bits."""
+_BYTES = np.dtype((np.void, RECORD.itemsize))
+_ENDED = (RECORD.names or ()).index("be_at")
 
 
 class PackedDay(NamedTuple):
@@ -55,7 +58,7 @@ class PackedDay(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Trades of some days.
+    """Trades of some days, in the order of the days.
 
     Attributes:
         records: one per trade, as RECORD.
@@ -72,6 +75,39 @@ class Columns:
         """Some of the trades."""
         return Columns(self.records[chosen], self.days[chosen], self.setups[chosen], self.names)
 
+    def within(self, first: date, last: date) -> "Columns":
+        """Only these days, both included."""
+        start, end = np.searchsorted(self.days, (first.toordinal(), last.toordinal() + 1))
+        return Columns(self.records[start:end], self.days[start:end], self.setups[start:end], self.names)
+
+    def renewed(self, days: Iterable[PackedDay]) -> "Columns":
+        """With some days, in order, in place of what they were, if they were there."""
+        days = list(days)
+        if not days:
+            return self
+        fresh = unpack(days)
+        names = {name: place for place, name in enumerate(dict.fromkeys((*self.names, *fresh.names)), 1)}
+        setups = np.array([0, *(names[name] for name in fresh.names)], np.int64)[fresh.setups]
+        ordinals = np.array([day.day.toordinal() for day in days], np.int64)
+        # Where each day's trades begin and end, in the old columns and in the fresh ones.
+        ends = [np.searchsorted(column, (ordinals, ordinals + 1)).T.tolist() for column in (self.days, fresh.days)]
+
+        def spliced(old: Array, new: Array) -> Array:
+            pieces, done = [], 0
+            for (start, end), (first, last) in zip(*ends, strict=True):
+                pieces += [old[done:start], new[first:last]]
+                done = end
+            return np.concatenate([*pieces, old[done:]])
+
+        # As mere bytes: records would be put together field by field.
+        records = spliced(self.records.view(_BYTES), fresh.records.view(_BYTES)).view(RECORD)
+        return Columns(records, spliced(self.days, fresh.days), spliced(self.setups, setups), tuple(names))
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.records.nbytes + self.days.nbytes + self.setups.nbytes
+
 
 def pack(states: Iterable[TradeState]) -> tuple[bytes, str]:
     """A day's trades as records, and the names of their setups as a JSON list."""
@@ -79,12 +115,13 @@ def pack(states: Iterable[TradeState]) -> tuple[bytes, str]:
     # In order, so that days with the same setups have the same list.
     names = sorted({state.setup_id for state in states if state.setup_id is not None})
     setups = {name: place for place, name in enumerate(names, 1)}
-    rows = [_record(state, setups) for state in states]
+    # By their end, so that those of many days are nearly in order: that is how the equity wants them.
+    rows = sorted((_record(state, setups) for state in states), key=itemgetter(_ENDED))
     return np.array(rows, RECORD).tobytes(), json.dumps(names)
 
 
 def unpack(days: Iterable[PackedDay]) -> Columns:
-    """The trades of some days side by side."""
+    """The trades of some days, which come in order, side by side."""
     days = list(days)
     names: dict[str, int] = {}
     numbers: list[int] = []

@@ -203,7 +203,7 @@ def equity_of(columns: Columns, policy: Policy, target: int) -> tuple[tuple[Poin
     results, ats = results[is_decided], columns.records[f"{policy}_at"][is_decided]
     if not len(results):
         return (), Drawdown(r_of(0), None, None, r_of(0))
-    order = np.argsort(ats)  # of the same moment in any order: only their sum counts
+    order = np.argsort(ats, kind="stable")  # quick with what is nearly in order, as the days' trades are
     ats, equity = ats[order], np.cumsum(results[order])
     is_last = np.append(ats[1:] != ats[:-1], True)
     ats, equity = ats[is_last], equity[is_last]

@@ -20,31 +20,41 @@ FROM trade_states
 WHERE account_id = $1 AND signal_date = ANY ($2::date[]);
 
 -- name: keep_day*!
-UPDATE journal_days SET is_dirty = false, layout = $3, records = $4, setups = $5, packed_at = clock_timestamp()
+UPDATE journal_days SET is_dirty = false, layout = $3, records = $4, setups = $5, packed_in = pg_current_xact_id()::text::bigint
 WHERE account_id = $1 AND day = $2;
 
 -- name: days
--- The records of some days; in place of those of a day that is dirty, or of another layout, its trades (columns as in
--- journal/records.BRIEF). One statement, so that no trade is counted twice or left out when it changes meanwhile. Of days that the
--- reader knows as they were packed last ($5, $6), only that they are so.
-SELECT day, packed_at, CASE WHEN is_kept AND NOT is_known THEN records END AS records,
-       CASE WHEN is_kept AND NOT is_known THEN setups END AS setups,
-       CASE WHEN NOT is_kept THEN ARRAY(
-            SELECT trade FROM (
-                SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at,
-                       entry_price, stop_loss, be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price,
-                       stopped_at, last_event_at, last_mfe_at, events
-                FROM trade_states
-                WHERE trade_states.account_id = $1 AND trade_states.signal_date = days.day
-            ) AS trade
-       ) END AS trades
-FROM (
-    SELECT day, journal_days.packed_at, records, setups, NOT is_dirty AND layout = $4 AS is_kept,
-           journal_days.packed_at IS NOT DISTINCT FROM known.packed_at AND known.packed_at IS NOT NULL AS is_known
-    FROM journal_days LEFT JOIN unnest($5::date[], $6::timestamptz[]) AS known (day, packed_at) USING (day)
+-- The records of those days that were packed in transaction $5 or a later one (0: of all); in place of those of a day that is dirty,
+-- or of another layout, its trades (columns as in journal/records.BRIEF). One statement, so that no trade is counted twice or left out
+-- when it changes meanwhile. Each row, of which there is at least one, tells first of all the days how many there are and what their
+-- packed_in come to, whereby the reader sees whether it knows the others, and the oldest transaction that is still under way: whatever
+-- this statement can't see yet was or will be packed in that one or a later one. LIMIT 1 has each day looked up by its key, however
+-- few days the planner believes that an account has.
+WITH asked AS MATERIALIZED (
+    SELECT day, packed_in, NOT is_dirty AND layout = $4 AS is_kept
+    FROM journal_days
     WHERE account_id = $1 AND day >= $2 AND day <= $3
-) AS days
-ORDER BY day;
+)
+SELECT whole.days, whole.packed, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, changed.*
+FROM (SELECT count(*) AS days, coalesce(sum(packed_in), 0)::bigint AS packed FROM asked) AS whole
+LEFT JOIN (
+    SELECT asked.day, asked.packed_in, CASE WHEN is_kept THEN kept.records END AS records, CASE WHEN is_kept THEN kept.setups END AS setups,
+           CASE WHEN NOT is_kept THEN ARRAY(
+                SELECT trade FROM (
+                    SELECT trade_id, status, direction, session, setup_id, symbol, signal_at, signal_date, signal_hour, entered_at,
+                           entry_price, stop_loss, be_triggered_at, be_mfe, no_be_mfe, final_mfe, mae, exit_type, exit_at, exit_price,
+                           stopped_at, last_event_at, last_mfe_at, events
+                    FROM trade_states
+                    WHERE trade_states.account_id = $1 AND trade_states.signal_date = asked.day
+                ) AS trade
+           ) END AS trades
+    FROM asked
+    CROSS JOIN LATERAL (
+        SELECT records, setups FROM journal_days WHERE journal_days.account_id = $1 AND journal_days.day = asked.day LIMIT 1
+    ) AS kept
+    WHERE NOT is_kept OR asked.packed_in >= $5
+) AS changed ON true
+ORDER BY changed.day;
 
 -- name: trades
 -- A page of trades, newest first, behind a place; found in the index alone, whatever they are chosen by. LIMIT 1 has each row of the
