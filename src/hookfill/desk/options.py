@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from hookfill.desk.book import Book
@@ -243,12 +242,6 @@ def _model(case: Case, spot: Quote, volatility: float | None, right: Right, name
         return model_chain(spot.symbol, spot.price, volatility, spot.at, rights=(right,), volatility_rank=rank)
     quote = model_quote(named, spot.price, volatility, spot.at)
     return OptionChain(spot.symbol, spot.at, quote.source, spot.price, (quote,), volatility=volatility)
-
-
-@lru_cache(maxsize=64)
-def _chain(underlying: str, spot: Decimal, volatility: float, at: datetime, right: Right) -> OptionChain:
-    """Alerts of one moment, from many strategies and accounts, are answered from one chain: it takes some milliseconds to make."""
-    return model_chain(underlying, spot, volatility, at, rights=(right,))
 
 
 def _right(leg: Leg, alert: Alert) -> Right:

@@ -11,11 +11,12 @@ looked at. In a chain that somebody quotes, an unknown open interest or volume f
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from heapq import nsmallest
 from typing import Any
 
 from hookfill.kernel.money import plain
@@ -61,14 +62,16 @@ class Candidate:
     """A contract that was looked at.
 
     Attributes:
+        days: until it ends.
         score: 0 to 100; None where it was not reckoned.
-        figures: what the verdict rests on, JSON-ready.
+        reckoned: what else a tier's verdict rests on, JSON-ready.
     """
 
     quote: OptionQuote
     verdict: Verdict
-    score: float | None
-    figures: dict[str, Any]
+    days: int
+    score: float | None = None
+    reckoned: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +97,27 @@ class Selection:
             "contract": None if self.chosen is None else self.chosen.contract.symbol,
             "explanation": self.explanation,
             "verdicts": {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]},
-            "candidates": [told(candidate) for candidate in sorted(self.candidates, key=_standing)[:most]],
+            "candidates": [told(candidate) for candidate in nsmallest(most, self.candidates, key=_standing)],
         }
 
 
 def told(candidate: Candidate) -> dict[str, Any]:
-    """A candidate in one JSON-ready object."""
-    found = None if candidate.score is None else round(candidate.score, 2)
-    return {"symbol": candidate.quote.contract.symbol, "verdict": candidate.verdict.value, "score": found, **candidate.figures}
+    """A candidate in one JSON-ready object: made of the few that are shown only, there are hundreds."""
+    quote, spread = candidate.quote, candidate.quote.spread_percent
+    return {
+        "symbol": quote.contract.symbol,
+        "verdict": candidate.verdict.value,
+        "score": None if candidate.score is None else round(candidate.score, 2),
+        "strike": quote.contract.strike,
+        "expiration": quote.contract.expiration.isoformat(),
+        "days": candidate.days,
+        "bid": quote.bid,
+        "ask": quote.ask,
+        "spread_percent": None if spread is None else round(spread, 2),
+        "open_interest": quote.open_interest,
+        "volume": quote.volume,
+        **candidate.reckoned,
+    }
 
 
 def select_contract(ask: OptionAsk | None, chain: OptionChain | None, rule: OptionRules, today: date, side: Side) -> Selection:
@@ -143,6 +159,10 @@ class _Task:
     strike: Decimal | None
     expiration: date | None
 
+    def days(self, quote: OptionQuote) -> int:
+        """How many days are left until the contract ends."""
+        return (quote.contract.expiration - self.today).days
+
 
 def _refused(reason: Reason, explanation: str, candidates: Sequence[Candidate] = ()) -> Selection:
     return Selection(None, reason, tuple(candidates), explanation)
@@ -162,7 +182,7 @@ def _unlisted(asked: OptionAsk, expiration: date | None, chain: OptionChain) -> 
 
 def _by_default(task: _Task, quotes: Sequence[OptionQuote]) -> Selection:
     expiration = task.expiration or _default_expiration(task, {quote.contract.expiration for quote in quotes})
-    candidates = [Candidate(quote, _judged_by_default(task, quote, expiration), None, _figures(task, quote)) for quote in quotes]
+    candidates = [Candidate(quote, _judged_by_default(task, quote, expiration), task.days(quote)) for quote in quotes]
     best = min((one for one in candidates if one.verdict is Verdict.ELIGIBLE), key=lambda one: _distance(task, one), default=None)
     if best is None:
         return _refused(Reason.OPTION_NOT_LISTED, _nothing_listed(task, expiration), candidates)
@@ -238,23 +258,22 @@ def _by_tier(task: _Task, bounds: Bounds, quotes: Sequence[OptionQuote]) -> Sele
 
 
 def _judged_by_tier(task: _Task, bounds: Bounds, quote: OptionQuote) -> Candidate:
-    figures, greeks = _figures(task, quote), greeks_of(quote, task.chain)
-    figures["delta"] = None if greeks is None else round(greeks.delta, 4)
-    verdict = _bound_missed(task, bounds, quote, None if greeks is None else abs(greeks.delta))
+    days, greeks = task.days(quote), greeks_of(quote, task.chain)
+    reckoned = {"delta": None if greeks is None else round(greeks.delta, 4)}
+    verdict = _bound_missed(task, bounds, quote, days, None if greeks is None else abs(greeks.delta))
     if verdict is not None or greeks is None:
-        return Candidate(quote, verdict or Verdict.GREEKS_UNKNOWN, None, figures)
+        return Candidate(quote, verdict or Verdict.GREEKS_UNKNOWN, days, None, reckoned)
     found = score(quote, greeks, task.chain.spot, bounds, task.chain.volatility_rank)
     if found is None:
-        return Candidate(quote, Verdict.GREEKS_UNKNOWN, None, figures)
-    return Candidate(quote, Verdict.ELIGIBLE, found.total, figures | {"parts": found.figures()})
+        return Candidate(quote, Verdict.GREEKS_UNKNOWN, days, None, reckoned)
+    return Candidate(quote, Verdict.ELIGIBLE, days, found.total, {**reckoned, "parts": found.figures()})
 
 
-def _bound_missed(task: _Task, bounds: Bounds, quote: OptionQuote, delta: float | None) -> Verdict | None:
+def _bound_missed(task: _Task, bounds: Bounds, quote: OptionQuote, days: int, delta: float | None) -> Verdict | None:
     """The first bound that the contract misses, in the order of the tables; None: it lies within all."""
-    days, spread = (quote.contract.expiration - task.today).days, quote.spread_percent
     if _is_not_asked(task, quote):
         return Verdict.NOT_ASKED
-    if not 0 < quote.bid <= quote.ask or spread is None:
+    if not 0 < quote.bid <= quote.ask:
         return Verdict.NOT_OFFERED
     if task.expiration is None and not bounds.least_days <= days <= bounds.most_days:
         return Verdict.EXPIRATION
@@ -262,6 +281,8 @@ def _bound_missed(task: _Task, bounds: Bounds, quote: OptionQuote, delta: float 
         return Verdict.GREEKS_UNKNOWN
     if task.strike is None and not bounds.least_delta <= delta <= bounds.most_delta:
         return Verdict.DELTA
+    spread = quote.spread_percent
+    assert spread is not None, "what has a bid has a spread"
     if spread > bounds.most_spread:
         return Verdict.SPREAD
     if task.chain.is_model:
@@ -269,20 +290,6 @@ def _bound_missed(task: _Task, bounds: Bounds, quote: OptionQuote, delta: float 
     if (quote.open_interest or 0) < bounds.least_open_interest:
         return Verdict.OPEN_INTEREST
     return Verdict.VOLUME if (quote.volume or 0) < bounds.least_volume else None
-
-
-def _figures(task: _Task, quote: OptionQuote) -> dict[str, Any]:
-    spread = quote.spread_percent
-    return {
-        "strike": quote.contract.strike,
-        "expiration": quote.contract.expiration.isoformat(),
-        "days": (quote.contract.expiration - task.today).days,
-        "bid": quote.bid,
-        "ask": quote.ask,
-        "spread_percent": None if spread is None else round(spread, 2),
-        "open_interest": quote.open_interest,
-        "volume": quote.volume,
-    }
 
 
 def _chosen(best: Candidate, candidates: Sequence[Candidate], explanation: str) -> Selection:
@@ -294,8 +301,11 @@ def _source(task: _Task) -> str:
     return " (a model chain: nobody has quoted it)" if task.chain.is_model else ""
 
 
+_PLACES = {Verdict.CHOSEN: 0, Verdict.ELIGIBLE: 1}
+
+
 def _standing(candidate: Candidate) -> tuple[int, float, date, Decimal, str]:
     """The better comes first: the chosen one, the eligible ones by their scores, then what was rejected."""
-    place = {Verdict.CHOSEN: 0, Verdict.ELIGIBLE: 1}.get(candidate.verdict, 2)
+    place = _PLACES.get(candidate.verdict, 2)
     contract, own = candidate.quote.contract, candidate.score
     return place, 0.0 if own is None else -own, contract.expiration, contract.strike, contract.symbol
