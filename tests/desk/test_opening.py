@@ -1,5 +1,6 @@
 """How an entry's fills open and grow a position: the same whole as in any parts; and what each class of instrument commits."""
 
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hookfill.brokers.paper.fill import PaperModel
 from hookfill.desk.fold import fold
 from hookfill.desk.opening import Filled, Opening, enter
-from hookfill.exits.rules import rules_from
+from hookfill.exits.rules import rules_from, rules_to_json
 from hookfill.market.instruments import instrument_for
 from hookfill.orders.model import Side
 from hookfill.positions.apply import apply_fill
@@ -39,6 +40,18 @@ def test_an_entry_in_parts_is_the_position_of_the_whole(side: Side, parts: list[
     other = Side.SELL if side is Side.BUY else Side.BUY
     gains = [apply_fill(one, other, D(sum(parts)), D(left_at), D(0), at=NOON)[1] for one in (whole, made)]
     assert gains[0] == gains[1]
+
+
+def test_a_position_is_guarded_from_its_first_fill() -> None:
+    parts = [{"at": {"percent": 3}, "percent": 40}, {"at": {"percent": 5}, "percent": 60}]
+    rules = rules_from({"stop": {"percent": 2}, "targets": parts})
+    made = enter(None, replace(opening(Side.BUY), rules=rules), Filled(D(10), D(100), D(2), NOON, D("99.5"), at(-1)))
+    assert (made.stop_price, made.initial_risk, made.target_price) == (D(98), D(2), None)
+    assert [(target.price, target.percent) for target in made.targets] == [(D(103), D(40)), (D(105), D(60))]
+    assert made.exits == rules_to_json(rules)
+    assert (made.mark, made.marked_at, made.best_price, made.average_price) == (D("99.5"), at(-1), D(100), D(100))
+    named = enter(None, replace(opening(Side.SELL), stop=D(104), target=D(90)), Filled(D(10), D(100), D(2), NOON, D(100), NOON))
+    assert (named.stop_price, named.initial_risk, named.target_price, named.targets) == (D(104), D(4), D(90), ())
 
 
 CLASSES = [

@@ -36,11 +36,9 @@ def position(side: Side = Side.BUY, *, stop=None, target=None, risk=None, at=T0,
         multiplier=D(1),
         commission=D(0),
         at=at,
-        stop_price=stop and D(stop),
-        target_price=target and D(target),
-        initial_risk=risk and D(risk),
     )
-    return replace(made, **fields)
+    levels = {"stop_price": stop and D(stop), "target_price": target and D(target), "initial_risk": risk and D(risk)}
+    return replace(made, **levels | fields)
 
 
 def bar(open_, high, low, close, minute=0, minutes=1) -> Candle:

@@ -29,9 +29,9 @@ def rules(*parts: tuple[str, str], kind: DistanceKind = DistanceKind.PERCENT, **
     return ExitRules(targets=tuple(PartialTarget(Distance(kind, D(at)), D(percent)) for at, percent in parts), **more)  # type: ignore[arg-type]  # named by the tests
 
 
-def held(made: ExitRules, quantity: str = "10", side: Side = Side.BUY, stop: str | None = None) -> Position:
-    levels = initial_levels(side, D(100), SHARE, made, alert_stop=stop and D(stop), alert_target=None)
-    return open_position(
+def held(asked: ExitRules, quantity: str = "10", side: Side = Side.BUY, stop: str | None = None) -> Position:
+    levels = initial_levels(side, D(100), SHARE, asked, alert_stop=stop and D(stop), alert_target=None)
+    made = open_position(
         position_id=UUID(int=1),
         strategy_id=UUID(int=2),
         symbol="X",
@@ -41,11 +41,9 @@ def held(made: ExitRules, quantity: str = "10", side: Side = Side.BUY, stop: str
         multiplier=D(1),
         commission=D(0),
         at=T0,
-        stop_price=levels.stop,
-        target_price=levels.target,
-        initial_risk=levels.initial_risk,
-        targets=levels.targets,
     )
+    stop, target, risk, targets = levels.stop, levels.target, levels.initial_risk, levels.targets
+    return replace(made, stop_price=stop, target_price=target, initial_risk=risk, targets=targets)
 
 
 def bar(low: str, high: str, minute: int = 0) -> Candle:

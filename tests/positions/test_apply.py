@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 def opened(side=Side.BUY, quantity="2", price="100", multiplier="1", commission="0", **fields) -> Position:
-    return open_position(
+    made = open_position(
         position_id=UUID(int=1),
         strategy_id=UUID(int=2),
         symbol="X",
@@ -31,8 +31,8 @@ def opened(side=Side.BUY, quantity="2", price="100", multiplier="1", commission=
         multiplier=D(multiplier),
         commission=D(commission),
         at=T0,
-        **fields,
     )
+    return replace(made, **fields)
 
 
 def filled(position, side, quantity, price, commission="0", **fields):
@@ -40,12 +40,12 @@ def filled(position, side, quantity, price, commission="0", **fields):
 
 
 def test_the_first_fill_makes_a_position():
-    position = opened(Side.SELL, "2", "100", "50", "1.5", stop_price=D(110), target_price=D(80), initial_risk=D(10), exits={"a": 1})
+    position = opened(Side.SELL, "2", "100", "50", "1.5")
     assert (position.quantity, position.average_price, position.cost, position.entries) == (D(-2), D(100), D(200), 1)
     assert (position.mark, position.best_price, position.commission, position.realized_pnl) == (D(100), D(100), D("1.5"), D(0))
     assert position.opened_at == position.marked_at == position.marked_until == T0
-    assert (position.stop_price, position.target_price, position.initial_risk) == (D(110), D(80), D(10))
-    assert (position.status, position.closed_at, dict(position.exits)) == ("open", None, {"a": 1})
+    assert (position.stop_price, position.target_price, position.initial_risk, position.targets) == (None, None, None, ())
+    assert (position.status, position.closed_at, dict(position.exits)) == ("open", None, {})
     assert unrealized(position, D(90)) == D(1000)
     assert market_value(position, D(90)) == D(-9000)
 

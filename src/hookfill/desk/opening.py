@@ -84,14 +84,19 @@ def _open(asked: Opening, filled: Filled) -> Position:
         multiplier=asked.instrument.multiplier,
         commission=filled.fee,
         at=filled.at,
+    )
+    contract = asked.instrument.option
+    if contract is not None:
+        opened = replace(opened, underlying=contract.underlying, terms=asked.terms)
+    guarded = replace(
+        opened,
         stop_price=levels.stop,
         target_price=levels.target,
         initial_risk=levels.initial_risk,
         exits=rules_to_json(asked.rules),
         targets=levels.targets,
+        # At the market, not at what the entry paid: else an exit a moment later would be dealt at the worsened price.
+        mark=filled.mark,
+        marked_at=filled.marked_at,
     )
-    contract = asked.instrument.option
-    if contract is not None:
-        opened = replace(opened, underlying=contract.underlying, terms=asked.terms)
-    # At the market, not at what the entry paid: else an exit a moment later would be dealt at the worsened price.
-    return timed(replace(opened, mark=filled.mark, marked_at=filled.marked_at), asked.rules, asked.instrument)
+    return timed(guarded, asked.rules, asked.instrument)

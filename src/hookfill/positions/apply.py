@@ -6,18 +6,16 @@ released into the realised profit at once. So the sum of cash, realised and unre
 fill in any number of parts realises the same profit.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from hookfill.kernel.errors import LedgerError
 from hookfill.kernel.lifecycle import POSITION
 from hookfill.kernel.money import PRICE_STEP, ZERO, divide
 from hookfill.orders.model import Side
-from hookfill.positions.model import Position, Target
+from hookfill.positions.model import Position
 
 
 def open_position(
@@ -31,13 +29,8 @@ def open_position(
     multiplier: Decimal,
     commission: Decimal,
     at: datetime,
-    stop_price: Decimal | None = None,
-    target_price: Decimal | None = None,
-    initial_risk: Decimal | None = None,
-    exits: Mapping[str, Any] | None = None,
-    targets: tuple[Target, ...] = (),
 ) -> Position:
-    """A position made by its first fill.
+    """A position made by its first fill, without exits: who makes it guards it.
 
     Its mark is the fill's price until a newer price comes, and bars that opened before ``at`` (UTC) will count by their close only.
 
@@ -51,11 +44,6 @@ def open_position(
         multiplier: units per contract or lot.
         commission: of this fill, in account currency, not negative.
         at: when it filled, UTC.
-        stop_price: the stop in force, as ``exits.rules.initial_levels`` gives it for the fill's price.
-        target_price: the target in force, likewise.
-        initial_risk: the price distance of one R, likewise.
-        exits: the strategy's exit rules, JSON-ready.
-        targets: the partial targets, as ``exits.rules.initial_levels`` gives them.
 
     Raises:
         LedgerError: the fill is no usable one.
@@ -76,11 +64,6 @@ def open_position(
         marked_until=at,
         best_price=price,
         commission=commission,
-        stop_price=stop_price,
-        target_price=target_price,
-        initial_risk=initial_risk,
-        exits=exits or {},
-        targets=targets,
     )
 
 
