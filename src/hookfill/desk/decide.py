@@ -28,7 +28,7 @@ from hookfill.desk.rows import Order
 from hookfill.desk.settings import TradingRules
 from hookfill.desk.sizing import size_of
 from hookfill.desk.submit import new_position_id, send_entry, send_exit
-from hookfill.desk.trade import Price, Ticket, filled_order, pay, reduce
+from hookfill.desk.trade import Deal, Price, Ticket, filled_order, pay, reduce
 from hookfill.desk.trial import Trial
 from hookfill.desk.view import market_view, note_failures
 from hookfill.engines.model import Filters
@@ -251,7 +251,7 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     fee = commission(quantity, case.instrument, case.book.paper)
     filled = Filled(quantity, fill, fee, case.now, case.quote.price, case.quote.at)
     after = enter(case.position, opening_of(case, leg.side, ticket), filled)
-    order = filled_order(ticket, after.position_id, leg.side, quantity, price, multiplier=after.multiplier, fee=fee)
+    order = filled_order(ticket, Deal(after.position_id, leg.side, quantity, price, after.multiplier, fee))
     case.account = pay(case.account, order.fills[0])
     _keep(case, after, order, case.quote)
     case.entered = True

@@ -47,6 +47,13 @@ class _Signals:
     latest: datetime | None
     more_wait: bool
 
+    def horizon(self, now: datetime) -> datetime:
+        """Up to where prices are folded with them."""
+        if self.latest is None:
+            return now
+        # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
+        return self.latest if self.more_wait else max(now, self.latest)
+
 
 async def gather(
     connection: asyncpg.Connection,
@@ -67,21 +74,12 @@ async def gather(
     account_id = account.account_id
     found = await _pending(connection, account_id, most_signals)
     own = await read_held(connection, account_row)
-    now = horizon
-    if found.latest is not None:
-        # History that is still coming must not find the account beyond it; another node's clock may be a little ahead.
-        horizon = found.latest if found.more_wait else max(horizon, found.latest)
-    symbols = {signal.alert.symbol for signal in found.signals} | own.symbols
+    account, abroad = await _at_broker(connection, account_row, account, own, horizon)
+    horizon = found.horizon(horizon)
     rates = {rate for signal in found.signals for rate in rate_symbols(signal.alert.symbol, account.currency)}
-    abroad = None
-    if account.is_at_broker:
-        abroad = await gather_abroad(connection, account, own.positions, now, account_row["database_now"])
-        started = with_first_balance(account, account_row["broker_balance"])
-        account, abroad = started or account, replace(abroad, is_first_balance=started is not None)
-        symbols = symbols_of(account, abroad, symbols)
-    symbols |= rates | {priced_by(symbol) for symbol in symbols}
+    symbols = _symbols(account, abroad, found.signals, own)
     paper = costs_from(account.costs)
-    quotes = await _prices(connection, account, paper, symbols, own, horizon)
+    quotes = await _prices(connection, account, paper, symbols | rates, own, horizon)
     sinces = spans(found.signals, own, rates, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
@@ -106,6 +104,25 @@ async def gather(
         options=await gather_options(connection, signals, strategies, own.all_positions, bars, horizon),
         shadow=await with_owners(connection, account_id, own.shadow, strategies, own.positions),
     )
+
+
+async def _at_broker(
+    connection: asyncpg.Connection, account_row: Mapping[str, Any], account: Account, own: Held, now: datetime
+) -> tuple[Account, Abroad | None]:
+    """The account as its broker lets it begin, and what is known of its dealings there; as it is and None on paper."""
+    if not account.is_at_broker:
+        return account, None
+    abroad = await gather_abroad(connection, account, own.positions, now, account_row["database_now"])
+    started = with_first_balance(account, account_row["broker_balance"])
+    return started or account, replace(abroad, is_first_balance=started is not None)
+
+
+def _symbols(account: Account, abroad: Abroad | None, signals: Iterable[Signal], own: Held) -> set[str]:
+    """What prices are needed of: what is asked for, held or on its way, and what options of these are priced by."""
+    symbols = {signal.alert.symbol for signal in signals} | own.symbols
+    if abroad is not None:
+        symbols = symbols_of(account, abroad, symbols)
+    return symbols | {priced_by(symbol) for symbol in symbols}
 
 
 async def _prices(

@@ -18,7 +18,7 @@ from hookfill.desk.book import Book
 from hookfill.desk.marks import taken
 from hookfill.desk.model import Situation, Step
 from hookfill.desk.price import is_fresh
-from hookfill.desk.trade import Price, Ticket, filled_order, pay
+from hookfill.desk.trade import Deal, Price, Ticket, filled_order, pay
 from hookfill.exits.model import BarOutcome, Exit, ExitReason
 from hookfill.exits.timing import expires_at
 from hookfill.kernel.money import ZERO, as_price
@@ -117,16 +117,8 @@ def _settle(book: Book, situation: Situation, position: Position) -> Step | None
     after, realized = apply_fill(
         position, side, quantity, worth, ZERO, at=at, exit_reason=ticket.exit_reason, may_be_worthless=True
     )
-    order = filled_order(
-        ticket,
-        position.position_id,
-        side,
-        quantity,
-        Price(worth, EXPIRY, None, None),
-        multiplier=position.multiplier,
-        fee=ZERO,
-        realized=realized,
-    )
+    price = Price(worth, EXPIRY, None, None)
+    order = filled_order(ticket, Deal(position.position_id, side, quantity, price, position.multiplier, ZERO, realized))
     return Step(pay(roll_day(book.account, at), order.fills[0]), positions=(after,), orders=(order,))
 
 

@@ -50,6 +50,25 @@ class Ticket:
         return derived_id(self.at, self.client_order_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What an order fills at once, and what that does to a position.
+
+    Attributes:
+        multiplier: the position's: units per contract or lot, times the rate of exchange at which it was opened.
+        fee: the fill's commission, in account currency.
+        realized: what the fill realised, gross of commission, in account currency.
+    """
+
+    position_id: UUID
+    side: Side
+    quantity: Decimal
+    price: Price
+    multiplier: Decimal
+    fee: Decimal
+    realized: Decimal = ZERO
+
+
 def pay(account: Account, fill: Fill) -> Account:
     """The account after a fill: cash moves by the full notional, balance and the day by what was realised net of commission."""
     net = fill.realized_pnl - fill.commission
@@ -62,56 +81,44 @@ def pay(account: Account, fill: Fill) -> Account:
     )
 
 
-def filled_order(
-    ticket: Ticket,
-    position_id: UUID,
-    side: Side,
-    quantity: Decimal,
-    price: Price,
-    *,
-    multiplier: Decimal,
-    fee: Decimal,
-    realized: Decimal = ZERO,
-) -> Order:
-    """An order with the one fill that completes it.
-
-    Args:
-        multiplier: the position's: units per contract or lot, times the rate of exchange at which it was opened.
-        fee: the fill's commission, in account currency.
-        realized: what the fill realised, gross of commission, in account currency.
-    """
-    fill = Fill(
-        fill_id=derived_id(ticket.at, ticket.client_order_id, "fill", "1"),
-        order_id=ticket.order_id,
-        position_id=position_id,
-        symbol=ticket.symbol,
-        side=side.value,
-        quantity=quantity,
-        price=price.value,
-        multiplier=multiplier,
-        commission=fee,
-        realized_pnl=realized,
-        bar_low=price.low,
-        bar_high=price.high,
-        price_source=price.source,
-        filled_at=ticket.at,
-    )
+def filled_order(ticket: Ticket, deal: Deal) -> Order:
+    """An order with the one fill that completes it."""
+    fill = _fill(ticket, deal)
     return Order(
-        order_id=ticket.order_id,
+        order_id=fill.order_id,
         client_order_id=ticket.client_order_id,
         signal_id=ticket.signal_id,
-        position_id=position_id,
+        position_id=deal.position_id,
         strategy_id=ticket.strategy_id,
         symbol=ticket.symbol,
-        side=side.value,
+        side=fill.side,
         order_type=ticket.order_type,
         purpose=ticket.purpose,
         exit_reason=ticket.exit_reason,
-        quantity=quantity,
+        quantity=deal.quantity,
         stop_price=ticket.stop_price,
         status=ORDER.move("created", "filled"),
         as_of=ticket.at,
         fills=(fill,),
+    )
+
+
+def _fill(ticket: Ticket, deal: Deal) -> Fill:
+    return Fill(
+        fill_id=derived_id(ticket.at, ticket.client_order_id, "fill", "1"),
+        order_id=ticket.order_id,
+        position_id=deal.position_id,
+        symbol=ticket.symbol,
+        side=deal.side.value,
+        quantity=deal.quantity,
+        price=deal.price.value,
+        multiplier=deal.multiplier,
+        commission=deal.fee,
+        realized_pnl=deal.realized,
+        bar_low=deal.price.low,
+        bar_high=deal.price.high,
+        price_source=deal.price.source,
+        filled_at=ticket.at,
     )
 
 
@@ -122,7 +129,5 @@ def reduce(
     side = Side.SELL if position.quantity > 0 else Side.BUY
     fee = commission(quantity, instrument_for(position.symbol), model)
     after, realized = apply_fill(position, side, quantity, price.value, fee, at=ticket.at, exit_reason=ticket.exit_reason)
-    order = filled_order(
-        ticket, position.position_id, side, quantity, price, multiplier=position.multiplier, fee=fee, realized=realized
-    )
+    order = filled_order(ticket, Deal(position.position_id, side, quantity, price, position.multiplier, fee, realized))
     return pay(account, order.fills[0]), after, order
