@@ -1,6 +1,7 @@
 """Whatever comes in whatever order, the ledger holds: alerts, duplicates, prices, halts, deposits, crashes, against a naive one.
 
-In the suite a few hundred runs, always the same; `make fuzz` makes many, other ones each time.
+In the suite a few hundred lives by fixed seeds; `make fuzz` lives many, other ones each time. (Hypothesis also tries numbers that
+it finds in the modules that are loaded, so lives differ a little with these: what fails is told with what repeats it anywhere.)
 """
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -59,6 +60,9 @@ SPREAD = 374_761_393_961
 MINUTES = st.lists(MINUTE, min_size=1, max_size=3)
 SYMBOL, NUMBER, SECONDS = st.integers(0, 8), st.integers(0, 6), st.sampled_from([0, 1, 9, 30])
 STEPS = st.sampled_from([0, 1, -1, 2, -2, 4, -4, 8, -8])
+SEEDS = 20
+LIVES = 9
+"""Of each seed. From the eleventh life on, five of six would be an earlier one with one step changed: new seeds find far more."""
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -263,14 +267,16 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not differing, differing
 
 
-def test_the_ledger_holds(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("number", range(SEEDS))
+def test_the_ledger_holds(number: int, request: pytest.FixtureRequest) -> None:
     examples = request.config.getoption("--fuzz-examples")
     how = settings(
-        max_examples=examples or 110,
+        max_examples=-(-examples // SEEDS) if examples else LIVES,
         stateful_step_count=30,
-        derandomize=not examples,
         deadline=None,
         database=None,
+        print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
-    run_state_machine_as_test(LedgerMachine, settings=how)
+    machine = type("LedgerMachine", (LedgerMachine,), {})
+    run_state_machine_as_test(machine if examples else seed(number)(machine), settings=how)
