@@ -10,7 +10,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 # Settings that a user's shell holds for other projects stay outside.
-unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONDONTWRITEBYTECODE PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check check-format check-lint check-types check-imports check-lengths check-reference reference bench chaos fuzz lock format clean
