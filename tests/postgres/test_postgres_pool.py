@@ -78,5 +78,5 @@ async def test_named_statements_run_by_name_and_by_their_text(
     assert tuple(by_name) == tuple(by_text) == (7, ":first", 9)
     assert queries.subtract.__doc__ == "What is left."
     assert queries.available_queries == ["subtract"]
-    with pytest.raises(AttributeError, match="no statement 'divide'.*subtract"):
+    with pytest.raises(AttributeError, match=r"no statement 'divide'.*subtract"):
         _ = queries.divide
