@@ -40,14 +40,14 @@ class Outcomes:
         self.own = np.flatnonzero(end == End.TARGET)
         self.own_reach, self.own_r = reach[self.own].astype(np.int64), records["own_r"][self.own]
         counts = records["status"] != STATUSES.index(Status.CANCELLED)
-        self.moved, self.mfe = _told(records[f"{policy}_mfe"], counts)
-        self.fell, self.mae = _told(records["mae"], counts)
+        self.mfe, self.unmoved = _told(records[f"{policy}_mfe"], counts)
+        self.mae, self.unfallen = _told(records["mae"], counts)
 
 
 def _told(values: Array, counts: Array) -> tuple[Array, Array]:
-    """Which trades told a value, and the values."""
-    chosen = np.flatnonzero(counts & (values != UNTOLD))
-    return chosen, values[chosen]
+    """The values, 0 where a trade told none that counts, and which trades those are: most tell one, so that they are few."""
+    is_told = counts & (values != UNTOLD)
+    return np.where(is_told, values, 0), np.flatnonzero(~is_told)
 
 
 class Tally:
@@ -63,8 +63,12 @@ class Tally:
         owners = groups[outcomes.own] * _REACHES + outcomes.own_reach
         self._own = [_up_to(owners, outcomes.own_r, outcomes.own_r * sign > 0, count) for sign in (1, -1)]
         """The same of the results at own targets: the wins, then the losses; of each their sums and how many there are."""
-        self._mfe = _sums(groups[outcomes.moved], outcomes.mfe, count)
-        self._mae = _sums(groups[outcomes.fell], outcomes.mae, count)
+        self._mfe = self._means_of(groups, outcomes.mfe, outcomes.unmoved)
+        self._mae = self._means_of(groups, outcomes.mae, outcomes.unfallen)
+
+    def _means_of(self, groups: Array, values: Array, untold: Array) -> tuple[Array, Array]:
+        """Of each group the sum of its values, and how many trades told one."""
+        return _sum(groups, values, len(self._trades)), self._trades - np.bincount(groups[untold], minlength=len(self._trades))
 
     def figures(self, target: int) -> list[Figures]:
         """Each group's."""
@@ -97,16 +101,17 @@ def _figures(
     )
 
 
-def _sums(groups: Array, values: Array, count: int) -> tuple[Array, Array]:
-    """Of each group the sum of its values and how many there are, in whole numbers."""
+def _sum(groups: Array, values: Array, count: int) -> Array:
+    """Of each group the sum of its values, in whole numbers."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, groups, values)
-    return sums, np.bincount(groups, minlength=count)
+    return sums
 
 
 def _up_to(owners: Array, results: Array, chosen: Array, count: int) -> tuple[Array, Array]:
     """Of each group by reach: the sums of the chosen results of those that reached no more, and how many there are."""
-    sums, counts = _sums(owners[chosen], results[chosen], count * _REACHES)
+    owners = owners[chosen]
+    sums, counts = _sum(owners, results[chosen], count * _REACHES), np.bincount(owners, minlength=count * _REACHES)
     return sums.reshape(count, _REACHES).cumsum(axis=1), counts.reshape(count, _REACHES).cumsum(axis=1)
 
 
