@@ -1,11 +1,14 @@
 """Connections come with the settings that the house relies on."""
 
+import contextlib
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+import hookfill
 from hookfill.postgres import sql
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect, open_pool
@@ -80,3 +83,54 @@ async def test_named_statements_run_by_name_and_by_their_text(
     assert queries.available_queries == ["subtract"]
     with pytest.raises(AttributeError, match=r"no statement 'divide'.*subtract"):
         _ = queries.divide
+
+
+async def test_a_connection_comes_back_as_it_was_before_whatever_happened_to_its_transaction(database: Database) -> None:
+    pool = await open_pool(database, name="api", min_size=1, max_size=1)
+    become = "SELECT set_config('role', 'authenticated', true), set_config('lock_timeout', '7ms', true), pg_advisory_xact_lock(5)"
+    asked = """SELECT current_user <> 'authenticated', current_setting('lock_timeout'), pg_backend_pid(),
+                      (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"""
+    try:
+        async with pool.acquire() as connection:
+            before = tuple(await connection.fetchrow(asked))
+            async with connection.transaction():
+                await connection.execute(become)
+        async with pool.acquire() as connection:
+            assert tuple(await connection.fetchrow(asked)) == before
+            with contextlib.suppress(ZeroDivisionError):
+                async with connection.transaction():
+                    await connection.execute(become)
+                    raise ZeroDivisionError
+        async with pool.acquire() as connection:
+            assert tuple(await connection.fetchrow(asked)) == before
+            await connection.execute("BEGIN")
+            await connection.execute(become)
+        async with pool.acquire() as connection:
+            assert tuple(await connection.fetchrow(asked)) == before
+    finally:
+        await pool.close()
+
+
+OF_A_SESSION = re.compile(
+    r"\A\s*(?:SET|RESET|LISTEN|UNLISTEN|DISCARD|PREPARE|DECLARE)\b|set_config\([^()]*,\s*false"
+    r"|pg_(?:try_)?advisory_(?:un)?lock(?:_shared)?\(|\bCREATE\s+(?:LOCAL\s+)?TEMP",
+    re.IGNORECASE,
+)
+ON_A_CONNECTION_OF_THEIR_OWN = {
+    "brokers/alpaca/queries.sql take_lock",
+    "brokers/alpaca/queries.sql drop_lock",
+    "inbox/queries.sql skip_flush",
+    "market/feeds/watch.sql try_to_lead",
+}
+
+
+def test_no_statement_changes_more_than_its_transaction() -> None:
+    root = Path(hookfill.__file__).parent
+    found = set()
+    for file in root.rglob("*.sql"):
+        if "migrations" not in file.parts:
+            for statement in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
+                name, _, text = statement.partition("\n")
+                if OF_A_SESSION.search(re.sub(r"--.*", "", text)):
+                    found.add(f"{file.relative_to(root).as_posix()} {name.rstrip('^$!*<').split('(')[0]}")
+    assert found == ON_A_CONNECTION_OF_THEIR_OWN

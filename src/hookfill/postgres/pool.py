@@ -59,6 +59,7 @@ async def open_pool(
             command_timeout=command_timeout_seconds,
             server_settings=_server_settings(name, lock_timeout_seconds),
             init=prepare_connection,
+            reset=_leave_as_it_is,
         )
 
     return await _when_ready(open_now, PATIENCE_SECONDS)
@@ -116,6 +117,14 @@ async def prepare_connection(connection: asyncpg.Connection) -> None:
     """Read and write ``jsonb`` and ``json`` as Python values (dict, list, str, …; Decimal and UUID are written as strings)."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary")
     await connection.set_type_codec("json", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads, format="binary")
+
+
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Spare a connection that is given back the round trip of ``RESET ALL`` and its like.
+
+    Whatever our statements set, lock or become on a pool's connection ends with their transaction, and asyncpg rolls back one that
+    was left open before it asks here. Locks and LISTEN of a session are for those who hold a connection of their own.
+    """
 
 
 def _server_settings(name: str, lock_timeout_seconds: float | None) -> dict[str, str]:
