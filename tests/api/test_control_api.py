@@ -140,7 +140,10 @@ async def test_a_full_halt_conflicts_with_flattening(house: House) -> None:
     await post(house, "halt", {"scope": "global", "reduce_only": False})
     answer = await post(house, "flatten", {"scope": "user"})
     assert answer.status_code == 409
-    assert "A full halt (global: halted by hand) stops exits too" in answer.json()["detail"]
+    assert "A full halt (global: halted by hand) stops exits too: lift it, then flatten again." in answer.json()["detail"]
+    await post(house, "resume", {"scope": "global"})
+    told = (await post(house, "flatten", {"scope": "user"})).json()
+    assert (told["positions"], told["halt"]["reduce_only"]) == (1, True)
 
 
 async def test_a_foreign_page_can_press_nothing(house: House) -> None:
@@ -169,3 +172,25 @@ async def test_a_refused_signal_tells_of_the_halt(house: House) -> None:
     [signal] = (await house.get("/api/v1/signals")).json()
     assert (signal["status"], signal["reason"]) == ("discarded", "halted")
     assert "global: exchange is down" in signal["error_message"]
+
+
+@pytest.mark.parametrize("spelling", ["fx:eurusd", " EURUSD "])
+async def test_a_symbol_is_read_as_alerts_are(house: House, spelling: str) -> None:
+    """TradingView shows an exchange in front of it: a halt of `FX:EURUSD` that stops nothing in EURUSD would be none."""
+    await opened(house)
+    halted = await post(house, "halt", {"scope": "symbol", "symbol": spelling})
+    assert halted.json()["symbol"] == "EURUSD", halted.text
+    await house.alert(await house.new_strategy(name="second"), {**BUY, "symbol": "FX:EURUSD"}, 2)
+    await house.decide()
+    assert (await house.get("/api/v1/signals")).json()[0]["reason"] == "halted"
+    assert (await post(house, "flatten", {"scope": "symbol", "symbol": spelling})).json()["positions"] == 1
+    await house.decide()
+    assert len((await house.get("/api/v1/exit-signals", symbol=spelling)).json()) == 1
+    assert len((await post(house, "resume", {"scope": "symbol", "symbol": spelling})).json()["lifted"]) == 1
+
+
+async def test_a_contract_may_be_spelt_as_charts_do(house: House) -> None:
+    for spelling in (".SPY260220C500", "OPRA:SPY260220C500.0", "SPY   260220C00500000"):
+        answer = await post(house, "halt", {"scope": "symbol", "symbol": spelling})
+        assert answer.json()["symbol"] == "SPY260220C00500000", answer.text
+    assert await house.pool.fetchval("SELECT count(*) FROM halts") == 1

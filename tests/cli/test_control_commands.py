@@ -33,6 +33,7 @@ def test_everything_is_halted_and_resumed(cli: Cli) -> None:
         (["--strategy", "Signed webhook"], "strategy"),
         (["--symbol", "spy"], "symbol"),
         (["--symbol", "spy", "--account", "Paper"], "symbol"),
+        (["--symbol", "AMEX:SPY"], "symbol"),
         (["--user", "owner"], "user"),
     ],
 )
@@ -54,6 +55,9 @@ def test_what_does_not_fit_together_is_refused(cli: Cli) -> None:
     assert "no account" in cli.error("halt", "--account", "Nobody's")
     assert "no user" in cli.error("halt", "--user", "nobody@example.com")
     assert "one line" in cli.error("halt", "--reason", " ")
+    for symbol in ("", " ", "two words"):
+        assert "symbol" in cli.error("halt", "--symbol", symbol)
+        assert "symbol" in cli.error("flatten", "--symbol", symbol)
     assert "Say whose positions" in cli.error("flatten")
     assert "Say whose positions" in cli.error("flatten", "--all", "--account", "Paper")
     assert value(cli.database.url, "SELECT count(*) FROM halts") == 0
@@ -76,3 +80,29 @@ def test_a_full_halt_forbids_to_flatten(cli: Cli) -> None:
     query(cli.database.url, POSITION, account_id, new_id(), strategy_id)
     cli.text("halt", "--full")
     assert "stops exits too" in cli.error("flatten", "--all")
+
+
+def test_a_halt_says_which_command_lifts_it(cli: Cli) -> None:
+    """A plain `hookfill resume` lifts what is the owner's own, and no other user's halts."""
+    cli.text("users", "create", "other@example.com", "--subject", "theirs")
+    assert "`hookfill resume` lifts it." in cli.text("halt")
+    said = cli.text("halt", "--user", "other@example.com")
+    assert "`hookfill resume --user other@example.com` lifts it." in said
+    assert cli.json("resume") == {"lifted": 1}
+    assert cli.json("resume", "--user", "other@example.com") == {"lifted": 1}
+    assert "`hookfill resume --account 'My account' --symbol SPY` lifts it." in _halted_in(cli, "My account")
+
+
+def _halted_in(cli: Cli, account: str) -> str:
+    cli.text("accounts", "create", account)
+    return cli.text("halt", "--account", account, "--symbol", "SPY")
+
+
+def test_the_status_tells_what_each_halt_stops(cli: Cli) -> None:
+    cli.text("halt", "--symbol", "spy", "--reason", "earnings")
+    cli.text("halt", "--strategy", "Signed webhook", "--full")
+    shown = cli.text("status")
+    assert "SPY" in shown
+    assert str(value(cli.database.url, "SELECT strategy_id FROM strategies")) in shown
+    assert "everything" in shown
+    assert "entries" in shown

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from hookfill.api.fields import Asked, Note, Symbol
+from hookfill.api.fields import Asked, Note, TradedSymbol
 from hookfill.api.models import Halt, Model
 from hookfill.risk.halts import Scope
 
@@ -20,7 +20,9 @@ class TargetRequest(Asked):
     id: UUID | None = Field(
         None, description="The account's or strategy's; with symbol an account's, left out: in all of your accounts."
     )
-    symbol: Symbol | None = Field(None, description="Of scope symbol: the symbol, and options on it.")
+    symbol: TradedSymbol | None = Field(
+        None, description="Of scope symbol: the symbol, and options on it; spelt as alerts may spell it."
+    )
 
     @model_validator(mode="after")
     def _has_what_the_scope_needs(self) -> "TargetRequest":

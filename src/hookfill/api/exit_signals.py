@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hookfill.api.answers import PROBLEMS, Json
 from hookfill.api.auth import Own, User
-from hookfill.api.fields import Symbol
+from hookfill.api.fields import TradedSymbol
 from hookfill.api.models import Amount, Model, OrderStatus, PositionState
 from hookfill.api.paging import Limit, Offset
 from hookfill.desk.exit_signals import list_exit_signals
@@ -59,7 +59,7 @@ async def exit_signals(
     connection: Own,
     user_id: User,
     status: Annotated[ExitState, Query(description="due: on their way to a broker; taken: filled.")] = ExitState.ALL,
-    symbol: Annotated[Symbol | None, Query(description="Only of this symbol.")] = None,
+    symbol: Annotated[TradedSymbol | None, Query(description="Only of this symbol.")] = None,
     account_id: Annotated[UUID | None, Query(description="Only this account's.")] = None,
     limit: Limit = 50,
     offset: Offset = 0,

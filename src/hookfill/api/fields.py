@@ -21,6 +21,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from hookfill.kernel.money import as_price, decimal_from
 from hookfill.kernel.times import is_time_zone, parse_time
+from hookfill.signals.actions import AlertRefused
+from hookfill.signals.fields import read_symbol
 
 _SYMBOL = re.compile(r"[A-Z0-9._\-:/!^=&]{1,32}")
 
@@ -98,6 +100,17 @@ def _symbol(value: str) -> str:
 
 Symbol = Annotated[str, AfterValidator(_symbol), StringConstraints(max_length=40)]
 """A symbol as alerts name it; upper case."""
+
+
+def _traded(value: str) -> str:
+    try:
+        return read_symbol(value)
+    except AlertRefused as refused:
+        raise ValueError(refused.detail) from None
+
+
+TradedSymbol = Annotated[str, AfterValidator(_traded), StringConstraints(max_length=64)]
+"""A symbol however alerts may spell it, as signals and positions have it: without an exchange in front, options by OCC."""
 
 
 def _time_zone(value: str) -> str:

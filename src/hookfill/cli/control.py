@@ -1,5 +1,6 @@
 """``hookfill halt``, ``resume`` and ``flatten``: straight on the database, so that they work whatever became of the server."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 AllOption = Annotated[bool, typer.Option("--all", help="Everything in this installation, whoever's it is.")]
 AccountOption = Annotated[str | None, typer.Option(help="Only this account: its name or id.")]
 StrategyOption = Annotated[str | None, typer.Option(help="Only this strategy: its name or id.")]
-SymbolOption = Annotated[str | None, typer.Option(help="Only this symbol, and options on it; with --account, only there.")]
+SymbolOption = Annotated[
+    str | None,
+    typer.Option(help="Only this symbol, and options on it: in all of the owner's accounts, or with --account only there."),
+]
 UserOption = Annotated[str | None, typer.Option(help="All accounts of this user: e-mail address or id.")]
 ReasonOption = Annotated[str, typer.Option(help="Kept, and shown with every signal that is refused for it.")]
 MOST_REASON = 500
@@ -46,7 +50,7 @@ def halt(
         print_json({**_told(settled.halt), "busy_accounts": list(settled.busy)})
     else:
         kind = "Entries are" if settled.halt["reduce_only"] else "Everything is"
-        print(f"{kind} halted ({settled.halt['scope']}). `hookfill resume` lifts it.")
+        print(f"{kind} halted ({settled.halt['scope']}). `{_lifting(account, strategy, symbol, user)}` lifts it.")
     if settled.busy:
         raise Busy(f"{len(settled.busy)} account(s) were being decided for all the time: one decision may not have seen the halt.")
 
@@ -143,12 +147,14 @@ async def _target(at: Session, account: str | None, strategy: str | None, symbol
 
     Raises:
         ConfigurationError: something that is not there, or two things at once.
+        AlertRefused: what no symbol can be.
     """
     from hookfill.cli.accounts import account_named
     from hookfill.cli.strategies import strategy_named
     from hookfill.cli.users import user_named
     from hookfill.desk.control import Target
     from hookfill.risk.halts import Scope
+    from hookfill.signals.fields import read_symbol
 
     narrow = [name for name in (strategy, symbol or account, user) if name is not None]
     if len(narrow) > 1:
@@ -159,13 +165,20 @@ async def _target(at: Session, account: str | None, strategy: str | None, symbol
     account_id = None if account is None else await account_named(at, account)
     if symbol is not None:
         return Target(
-            Scope.SYMBOL, user_id=at.user_id if account_id is None else None, account_id=account_id, symbol=symbol.strip().upper()
+            Scope.SYMBOL, user_id=at.user_id if account_id is None else None, account_id=account_id, symbol=read_symbol(symbol)
         )
     if account_id is not None:
         return Target(Scope.ACCOUNT, account_id=account_id)
     if user is not None:
         return Target(Scope.USER, user_id=(await user_named(at, user))["user_id"])
     return Target(Scope.GLOBAL)
+
+
+def _lifting(account: str | None, strategy: str | None, symbol: str | None, user: str | None) -> str:
+    """The command that lifts a halt of what these options name, and nothing wider."""
+    named = {"account": account, "strategy": strategy, "symbol": symbol, "user": user}
+    words = [word for name, value in named.items() if value is not None for word in (f"--{name}", value)]
+    return shlex.join(["hookfill", "resume", *words])
 
 
 def _line(reason: str) -> str:

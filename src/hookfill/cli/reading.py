@@ -73,9 +73,27 @@ def _print_status(found: Mapping[str, Any]) -> None:
     columns = ("account", "equity", "cash", "realised today", "open risk")
     out.print(table("Accounts", columns, accounts, right=columns[1:]))
     _print_positions(out, found["positions"])
-    halts = [(a["name"], h["scope"], h["reason"], h["created_at"]) for a in found["accounts"] for h in a["halts"]]
-    if halts:
-        out.print(table("Halts in force (`hookfill resume` lifts them)", ("account", "scope", "reason", "since (UTC)"), halts))
+    _print_halts(out, found["accounts"])
+
+
+def _print_halts(out: "Console", accounts: Sequence[Mapping[str, Any]]) -> None:
+    from hookfill.cli.show import table
+
+    rows = [
+        (
+            account["name"],
+            halt["scope"],
+            halt["symbol"] or halt["strategy_id"],
+            "entries" if halt["reduce_only"] else "everything",
+            halt["reason"],
+            halt["created_at"],
+        )
+        for account in accounts
+        for halt in account["halts"]
+    ]
+    if rows:
+        columns = ("account", "scope", "of", "halted", "reason", "since (UTC)")
+        out.print(table("Halts in force (`hookfill resume` lifts them)", columns, rows))
 
 
 def _print_positions(out: "Console", positions: Sequence[Mapping[str, Any]]) -> None:

@@ -246,8 +246,8 @@ async def _check_halts(connection: asyncpg.Connection, account_id: UUID, target:
         halt = Halt(row["scope"], row["reduce_only"], row["reason"])
         if not halt.reduce_only and _stops_any(halt, row, held):
             raise FullyHalted(
-                f"A full halt ({halt.scope}: {halt.reason}) stops exits too. A reduce-only halt keeps entries out just as well: "
-                "put one in force, lift the full one, then flatten."
+                f"A full halt ({halt.scope}: {halt.reason}) stops exits too: lift it, then flatten again. Flattening halts entries "
+                "first, unless you tell it not to."
             )
 
 
