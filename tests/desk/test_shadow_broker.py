@@ -98,3 +98,18 @@ async def test_a_signal_that_waited_too_long_for_the_broker_has_a_pair_that_says
     assert (await broker.signal(waiting))["status"] == "expired"
     told = await pair(broker)
     assert (told["signal_id"], told["a"]["outcome"], told["b"]["outcome"], told["barred"]) == (str(waiting), *["job_expired"] * 3)
+
+
+async def test_an_addition_that_dies_at_the_broker_takes_nothing_of_what_the_position_made(broker: Broker) -> None:
+    broker.strategy = await broker.new_strategy("Growing", engine="ab", settings={"policy": {"pyramiding": 2}})
+    await broker.alert(asks("A"))
+    await broker.fill("1.1", deal_ids=["1"])
+    await broker.alert(asks("A") | {"volume": 0.2}, 1)
+    await broker.report(only(await broker.jobs()), "failed", "no money")
+    assert [((await pair(broker))["a"][name]) for name in ("outcome", "status", "pnl")] == ["entered", None, None]
+    await broker.alert(asks("-", "close"), 2)
+    await broker.fill("1.1010", deal_ids=["2"])
+    made = [one["a"]["pnl"] for one in (await broker.house.get("/api/v1/experiments")).json()]
+    realised = only(await broker.positions())["realized_pnl"]
+    assert realised > 0
+    assert [None if one is None else Decimal(str(one)) for one in made] == [None, None, realised]
