@@ -62,8 +62,13 @@ class Errand:
 
     def is_unwanted(self) -> bool:
         """Whether what is left of its order shall be cancelled."""
+        left = self.seconds_left()
+        return self.cancel.is_set() or (left is not None and left <= 0)
+
+    def seconds_left(self) -> float | None:
+        """How long its order may still fill; None: nobody has to end it."""
         until = good_until(self.input_data)
-        return self.cancel.is_set() or (until is not None and utc_now() >= until)
+        return None if until is None else (until - utc_now()).total_seconds()
 
     def may_begin(self) -> bool:
         """Whether it may still be begun."""
@@ -116,11 +121,16 @@ class Watch:
         if news is None:
             return False
         before = self._states.get(state.client_order_id)
-        after = state if before is None else merge(before, state)
-        self._states[state.client_order_id] = after
-        if after != before:
+        if self.seen(state) != before:
             news.set()
         return True
+
+    def seen(self, state: OrderState) -> OrderState:
+        """Take what whoever waits has found by looking: no news to them. Returns all that is known of the order."""
+        before = self._states.get(state.client_order_id)
+        after = state if before is None else merge(before, state)
+        self._states[state.client_order_id] = after
+        return after
 
     def state(self, client_order_id: str) -> OrderState | None:
         """All that was told of an order."""
@@ -235,21 +245,38 @@ class Carrier:
         is_entry = errand.job_type is JobType.TRADE
         give_up = now() + self._timing.patience if is_entry and not waits else None
         looks, is_cancelled = 0, False
-        self._watch.told(state)
+        self._watch.seen(state)
         if not state.is_over:
             await self._ledger.note_working(errand, state)
         while not state.is_over:
             looks += 1
-            seconds = pause(looks, random.random(), first=self._timing.first_pause)
-            if not await self._watch.wait(state.client_order_id, seconds):
+            is_woken = await self._wait(errand, state, pause(looks, random.random(), first=self._timing.first_pause), give_up)
+            if not is_woken:
                 await self._look_again(state.client_order_id)
             state = self._watch.state(state.client_order_id) or state
             if is_entry and give_up is None and state.filled > ZERO:
                 give_up = now() + self._timing.patience
-            is_wanted = errand.is_unwanted() or (give_up is not None and now() >= give_up)
-            if is_wanted and not is_cancelled and not state.is_over:
-                is_cancelled, looks = await self._cancelled(state), 0
+            is_unwanted = errand.is_unwanted() or (give_up is not None and now() >= give_up)
+            # A cancellation that Alpaca took may be rejected where the order is: looked at and still there, it is asked again.
+            if is_unwanted and not state.is_over and not (is_cancelled and is_woken):
+                looks = looks if is_cancelled else 0
+                is_cancelled = await self._cancelled(state) or is_cancelled
         return state
+
+    async def _wait(self, errand: Errand, state: OrderState, seconds: float, give_up: float | None) -> bool:
+        """Until there is news, or the order shall not fill any further, or so long; True unless it is time to look."""
+        is_unwanted = errand.is_unwanted()
+        left = None if give_up is None else give_up - asyncio.get_running_loop().time()
+        ends = [] if is_unwanted else [one for one in (left, errand.seconds_left()) if one is not None and one > 0]
+        waiting = [asyncio.create_task(self._watch.wait(state.client_order_id, min([seconds, *ends])))]
+        if not is_unwanted:
+            waiting.append(asyncio.create_task(errand.cancel.wait()))
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return any(one.result() for one in done)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     async def _look_again(self, client_order_id: str) -> None:
         try:
@@ -257,7 +284,7 @@ class Carrier:
         except (Unknown, NotNow, Refused):
             return
         if found is not None:
-            self._watch.told(found)
+            self._watch.seen(found)
 
     async def _cancelled(self, state: OrderState) -> bool:
         try:
