@@ -99,25 +99,36 @@ def _about_contract(alert: Alert, current: Decimal, entries: int, policy: Policy
 def _about_options(alert: Alert, held: Sequence[Position], policy: Policy) -> Plan:
     """The plan for the options on the alert's symbol; how many entries a contract may have is seen once it is chosen."""
     current = sum((_view(position) * position.quantity for position in held), ZERO)
+    if alert.action is Action.CLOSE or alert.target_side == 0:
+        meant = [position for position in held if alert.close_side in (None, _view(position))]
+        if meant:  # calls and puts may cancel each other out as a view; to leave them, each is sold
+            asked = alert.quantity if alert.action is Action.CLOSE else None
+            return Plan(_sold(meant, _count(meant) if asked is None else asked))
     planned = plan(alert, current, 0, policy)
     legs: list[Leg] = []
     for leg in planned.legs:
         if leg.purpose == ENTRY:
             legs.append(Leg(ENTRY, leg.side, leg.quantity, is_option=True))
+        elif leg.quantity == abs(current):
+            legs += _sold(held, _count(held))
         else:
-            legs += _closing(held, leg.quantity, -leg.side.sign, is_all=leg.quantity == abs(current))
+            legs += _sold([one for one in held if _view(one) == -leg.side.sign], leg.quantity or ZERO)
     return replace(planned, legs=tuple(legs))
 
 
-def _closing(held: Sequence[Position], quantity: Decimal | None, view: int, *, is_all: bool) -> list[Leg]:
-    """Legs that leave so many contracts of a view, the oldest first; or all that are held, of either view."""
-    left, legs = quantity or ZERO, []
+def _count(held: Sequence[Position]) -> Decimal:
+    return sum((position.quantity for position in held), ZERO)
+
+
+def _sold(held: Sequence[Position], quantity: Decimal) -> tuple[Leg, ...]:
+    """Legs that leave so many contracts, the oldest first."""
+    legs: list[Leg] = []
     for position in held:
-        part = position.quantity if is_all else min(left, position.quantity)
-        if part > ZERO and (is_all or _view(position) == view):
+        part = min(quantity, position.quantity)
+        if part > ZERO:
             legs.append(Leg(EXIT, Side.SELL, part, symbol=position.symbol, is_option=True))
-            left -= part
-    return legs
+            quantity -= part
+    return tuple(legs)
 
 
 def _view(position: Position) -> int:
@@ -174,7 +185,7 @@ def choose(case: Case, leg: Leg) -> Leg:
     series = case.situation.options.bars.get(spot.symbol, ())
     volatility = volatility_of(series, case.now) if series else None
     chosen, chain = _contract(case, leg, spot, volatility)
-    position = case.book.position(case.strategy.strategy_id, chosen.contract.symbol)
+    position = _still_held(case, chosen.contract.symbol)
     if position is not None and position.entries >= case.rules.policy.pyramiding:
         detail = (
             f"{plain(position.quantity)} {chosen.contract.readable}, {position.entries} of at most {case.rules.policy.pyramiding}"
@@ -189,6 +200,13 @@ def choose(case: Case, leg: Leg) -> Leg:
         stop, target = (_premium(chosen.contract, level, spot, terms) for level in levels)
         case.signal = replace(case.signal, alert=replace(case.alert, action=Action.BUY, stop_loss=stop, take_profit=target))
     return replace(leg, side=Side.BUY, symbol=chosen.contract.symbol)
+
+
+def _still_held(case: Case, symbol: str) -> Position | None:
+    """The strategy's position in a contract, unless this signal has just left it."""
+    position = case.book.position(case.strategy.strategy_id, symbol)
+    left = {one.position_id for one in case.changed if one.status == "closed"}
+    return None if position is None or position.position_id in left else position
 
 
 def _check_possible(case: Case, spot: Quote | None) -> None:
