@@ -60,6 +60,11 @@ class Errand:
     begin_until: float | None
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def waits(self) -> bool:
+        """Whether its order waits for a price, perhaps for weeks."""
+        return self.input_data.get("order_type", "market") != "market"
+
     def is_unwanted(self) -> bool:
         """Whether what is left of its order shall be cancelled."""
         left = self.seconds_left()

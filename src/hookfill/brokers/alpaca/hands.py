@@ -20,7 +20,7 @@ from hookfill.ops.loop import UNREACHABLE
 
 ORDER_ALARM = "alpaca_order"
 MOST_AT_ONCE = 16
-"""Jobs of one account that are carried out at the same time."""
+"""Jobs of one account that are carried out at the same time; those whose orders wait for a price are not counted."""
 AGAIN_SECONDS = 1.0
 _LOG = structlog.get_logger("hookfill.alpaca")
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Hands:
             for job_id in await store.extend(connection, account_id, self._agent.agent_id, list(self._tasks)):
                 if job_id in self._errands:
                     self._errands[job_id].cancel.set()
-            while len(self._tasks) < MOST_AT_ONCE:
+            while sum(not errand.waits for errand in self._errands.values()) < MOST_AT_ONCE:
                 job = await lease_job(connection, self._agent)
                 if job is None:
                     return
