@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from hookfill.accounts.strategies import delete
 from hookfill.desk import trial
 from hookfill.desk.experiment_reads import get_pair, get_performance, get_results, list_pairs, list_shadow_positions
+from hookfill.engines.flags import Flags
 from hookfill.engines.model import Decision, Filters, MarketView, Opinion
 from hookfill.kernel.reasons import Reason
 from hookfill.signals.model import Signal
@@ -313,3 +314,14 @@ async def test_shadow_lists(tried: Desk) -> None:
         for status, variant, count in (("open", None, 1), ("all", "B", 1), ("closed", None, 0), ("open", "A", 0)):
             found = await list_shadow_positions(connection, tried.owner, status=status, variant=variant)
             assert len(found) == count
+
+
+async def test_rules_keep_what_another_door_brings_beside_a_signal_that_was_split(desk: Desk) -> None:
+    """Whether an alert is decided alone or together with the signed door's must not change who acts on it."""
+    desk.strategy_id = await desk.strategy(engine="rules", sizing={"mode": "fixed", "quantity": "1"})
+    await desk.candles(RISE[0])
+    answered, other = await desk.alerts((asks("buy", "-"), 0.5), (asks("buy", "B"), 0.6))
+    await desk.rows("UPDATE signals SET variant = 'A', split_percentage = 100 WHERE signal_id = $1", answered)
+    await desk.worker(flags=lambda: Flags(enable_variant_b=True), split_percentage=100).work_off()
+    assert await desk.verdicts([answered, other]) == [("rejected", "engine_trend")] * 2
+    assert [one["variant"] for one in await pairs(desk)] == ["A", "A"]

@@ -42,18 +42,26 @@ NOTHING = Shadow()
 """Of an account that is not known to have a shadow book."""
 
 
-def as_tried(signals: Iterable[Signal], strategies: Mapping[UUID, Strategy]) -> dict[UUID, Strategy]:
-    """Strategies with engine A whose signals the signed door has split between both engines: its answer holds, they are tried.
+def as_tried(signals: Iterable[Signal], strategies: Mapping[UUID, Strategy]) -> tuple[tuple[Signal, ...], Mapping[UUID, Strategy]]:
+    """Signals and strategies with those of engine A tried whose signals the signed door has split between both: its answer holds.
 
     The door answers before it is known how a strategy is set. The strategy behind it has the engine ab unless it is older than that
-    engine or was set otherwise; with another engine than A's, that one acts on all of its signals.
+    engine or was set otherwise; with another engine than A's, that one acts on all of its signals. What comes to a strategy of
+    engine A by another door stays A's, whatever it is decided together with.
     """
+    signals = tuple(signals)
     split = {signal.strategy_id for signal in signals if signal.split_percentage}
-    return {
+    tried = {
         strategy_id: replace(strategy, engine=AB)
         for strategy_id, strategy in strategies.items()
         if strategy.engine == NAMES["A"] and strategy_id in split
     }
+    if not tried:
+        return signals, strategies
+    owned = (
+        replace(one, split_percentage=0) if one.split_percentage is None and one.strategy_id in tried else one for one in signals
+    )
+    return tuple(owned), {**strategies, **tried}
 
 
 async def open_shadow(connection: asyncpg.Connection, account_id: UUID) -> Shadow:

@@ -83,7 +83,7 @@ async def gather(
     sinces = spans(found.signals, own, rates, quotes, horizon)
     bars, horizon = await _bars(connection, sinces, horizon)
     signals = _up_to(found.signals, horizon)
-    strategies = await _strategies(connection, account_id, signals, abroad)
+    signals, strategies = as_tried(signals, await _strategies(connection, account_id, signals, abroad))
     return Situation(
         account=account,
         limits=limits_from(account.limits, defaults),
@@ -216,7 +216,7 @@ async def _strategies(
         return {}
     rows = await connection.fetch(SQL.strategies_of_account.sql, account_id, list(wanted))
     found = {row["strategy_id"]: _strategy(account_id, row) for row in rows}
-    return found | _stand_ins(signals, found) | as_tried(signals, found)
+    return found | _stand_ins(signals, found)
 
 
 def _stand_ins(signals: Sequence[Signal], strategies: Mapping[UUID, Strategy]) -> dict[UUID, Strategy]:
