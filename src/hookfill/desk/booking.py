@@ -229,6 +229,8 @@ def _ended(flight: Flight, settlement: Settlement, fill: Fill | None) -> Flight:
     status, filled = settlement.status, ZERO if fill is None else fill.quantity
     if fill is not None:
         status = "filled" if filled == flight.quantity else "cancelled"
+    elif flight.status == "partially_filled" and status == "rejected":
+        status = "cancelled"  # the broker had begun to fill it: only what was left of it can have been refused
     before = ORDER.move(flight.status, "partially_filled") if fill is not None and status == "cancelled" else flight.status
     return replace(
         flight,
