@@ -40,7 +40,7 @@ def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Ste
 
 def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime, made: Made) -> BarOutcome:
     """What the price does to one position."""
-    if at <= position.marked_until:
+    if at <= position.marked_until or _has_ended(position, at):
         return BarOutcome(position, None)
     own: Candle | Quote | None = price
     if position.underlying is not None and price.symbol == position.underlying:
@@ -53,11 +53,17 @@ def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime,
     return on_price(position, own.price, own.at, rules, instrument)
 
 
+def _has_ended(position: Position, at: datetime) -> bool:
+    """Whether an option is settled and not traded any more, whoever tells a price of it or of its underlying."""
+    contract = None if position.underlying is None else instrument_for(position.symbol).option
+    return contract is not None and at > contract.expires_at
+
+
 def _own(book: Book, position: Position, price: Candle | Quote, at: datetime, made: Made) -> Candle | Quote | None:
-    """What a price of its underlying makes of an option; None: it has ended, or somebody has told its own price a moment ago."""
+    """What a price of its underlying makes of an option; None: somebody has told its own price a moment ago."""
     contract = instrument_for(position.symbol).option
     told = book.quote(position.symbol)
-    if contract is None or at > contract.expires_at or (told is not None and timedelta(0) <= at - told.at <= FRESH):
+    if contract is None or (told is not None and timedelta(0) <= at - told.at <= FRESH):
         return None
     terms = book.terms(position)
     own = made.get((position.symbol, terms))

@@ -43,7 +43,11 @@ def pass_time(book: Book, situation: Situation, until: datetime) -> datetime | N
     """
     last: datetime | None = None
     for position in book.due_by(until - GRACE):
-        last = _apply(book, _at_its_time(book, situation, position)) or last
+        end = _end_next(position)
+        if end is None:
+            last = _apply(book, _at_its_time(book, situation, position)) or last
+        elif end <= until - GRACE:
+            last = _apply(book, _settle(book, situation, position, end)) or last
     return last
 
 
@@ -58,8 +62,9 @@ def end_options(book: Book, situation: Situation, before: datetime, underlying: 
     """
     last: datetime | None = None
     for position in book.due_by(before):
-        if (underlying is None or position.underlying == underlying) and _end_of(position) == position.due_at != before:
-            last = _apply(book, _settle(book, situation, position)) or last
+        end = _end_next(position)
+        if (underlying is None or position.underlying == underlying) and end is not None and end < before:
+            last = _apply(book, _settle(book, situation, position, end)) or last
     return last
 
 
@@ -74,12 +79,15 @@ def _end_of(position: Position) -> datetime | None:
     return None if position.underlying is None else expires_at(instrument_for(position.symbol))
 
 
-def _at_its_time(book: Book, situation: Situation, position: Position) -> Step | None:
+def _end_next(position: Position) -> datetime | None:
+    """When an option ends, if time does nothing else to it before: it may not be left at a last known price after its end."""
     end = _end_of(position)
-    if end is not None and position.due_at == end:
-        return _settle(book, situation, position)
+    return None if end is None or position.due_at is None or position.due_at + GRACE <= end else end
+
+
+def _at_its_time(book: Book, situation: Situation, position: Position) -> Step | None:
     assert position.due_at is not None
-    seen = replace(position, due_at=end)  # whatever comes of it, time has done what it can
+    seen = replace(position, due_at=_end_of(position))  # whatever comes of it, time has done what it can
     at = position.due_at + GRACE
     if position.status != "open" or not _is_priced(situation, position, position.due_at):
         return Step(book.account, positions=(seen,))
@@ -96,11 +104,10 @@ def _is_priced(situation: Situation, position: Position, at: datetime) -> bool:
     return is_fresh(mark, at, max_age) and is_open(instrument_for(position.symbol), at, extended_hours=True)
 
 
-def _settle(book: Book, situation: Situation, position: Position) -> Step | None:
+def _settle(book: Book, situation: Situation, position: Position, at: datetime) -> Step | None:
     """An option's end; None while it has to wait: after a full halt, or while an order of it is at a broker."""
-    contract, at = instrument_for(position.symbol).option, position.due_at
+    contract = instrument_for(position.symbol).option
     assert contract is not None
-    assert at is not None
     if not book.may_leave(position) or book.in_flight(position.strategy_id, position.symbol):
         return None
     worth = as_price(intrinsic_value(contract, _last_spot(book, situation, position, contract)))
