@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import asyncpg
@@ -113,6 +114,23 @@ async def test_a_worker_that_is_not_heard_of_is_a_trouble(house: House) -> None:
     await house.pool.execute("UPDATE workers SET heartbeat_at = heartbeat_at - interval '1 minute'")
     found = await ask(build_api(house.pool, "http://house"))
     assert (found["status"], found["workers"][0]["state"], found["workers"][0]["instances"]) == ("degraded", "silent", 0)
+
+
+async def test_a_desk_that_was_stopped_and_did_not_come_back_is_a_trouble(house: House) -> None:
+    """A worker that ends properly takes its row along; alerts are acknowledged all the same, and no stop is watched."""
+    heart = Heart(house.pool, [Pulse("desk"), Pulse("journal")])
+    await heart.beat()
+    await heart._leave()
+    just_started, long_up = (Process(started=time.monotonic() - seconds) for seconds in (0, 31))
+    assert (await ask(build_api(house.pool, "http://house", process=just_started)))["status"] == "ok"
+    api = build_api(house.pool, "http://house", process=long_up)
+    found = await ask(api)
+    [desk] = found["workers"]
+    assert (found["status"], desk["name"], desk["state"], desk["instances"]) == ("degraded", "desk", "silent", 0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://house") as client:
+        assert 'hookfill_worker_instances{worker="desk"} 0.0' in (await client.get("/metrics")).text
+    await Heart(house.pool, [Pulse("desk")]).beat()
+    assert (await ask(api))["status"] == "ok"
 
 
 async def test_the_owner_sees_the_installations_own_alarms_and_nobody_else_does(house: House) -> None:

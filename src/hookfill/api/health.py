@@ -23,7 +23,7 @@ async def health(request: Request) -> Json:
     """Always 200 while alerts are taken in: without the database they go to the spool, and the status says degraded."""
     process: Process = request.app.state.process
     is_spooling = process.is_spooling()
-    vitals = await ask_database(request.app.state.pool, ANSWER_SECONDS)
+    vitals = await ask_database(request.app.state.pool, ANSWER_SECONDS, process.uptime_seconds)
     oldest = None if vitals is None else vitals.signals.oldest_seconds
     unread = None if vitals is None else vitals.messages.oldest_seconds
     return Json(

@@ -40,6 +40,6 @@ async def metrics(request: Request) -> Response:
         is_spooling=process.is_spooling(),
         uptime_seconds=process.uptime_seconds,
         pools=process.pool_use(),
-        vitals=await ask_database(request.app.state.pool, ANSWER_SECONDS),
+        vitals=await ask_database(request.app.state.pool, ANSWER_SECONDS, process.uptime_seconds),
     )
     return Response(exposition(figures), media_type=CONTENT_TYPE)

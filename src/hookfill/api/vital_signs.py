@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 
 from hookfill.api.answers import UNREACHABLE
 from hookfill.inbox.tally import Tally
+from hookfill.ops.heart import ALIVE_SECONDS, Fares
 from hookfill.ops.metrics import PoolUse
 from hookfill.ops.vitals import Vitals, look
+
+DESK = "desk"
+"""The worker without which nothing is decided and no stop is watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,18 @@ class Process:
         }
 
 
-async def ask_database(pool: asyncpg.Pool, seconds: float) -> Vitals | None:
+async def ask_database(pool: asyncpg.Pool, seconds: float, uptime_seconds: float) -> Vitals | None:
     """What the database knows; None when it does not answer in time."""
     try:
         async with asyncio.timeout(seconds), pool.acquire() as connection:
-            return await look(connection)
+            return _missing_desk(await look(connection), uptime_seconds)
     except UNREACHABLE:
         return None
+
+
+def _missing_desk(vitals: Vitals, uptime_seconds: float) -> Vitals:
+    """Tell of the desk though nobody runs it: a worker that ended properly is not heard of, and one that comes up not yet."""
+    if uptime_seconds <= ALIVE_SECONDS or any(worker.name == DESK for worker in vitals.workers):
+        return vitals
+    missing = Fares(DESK, "silent", 0, None, 0, uptime_seconds)
+    return replace(vitals, workers=tuple(sorted((*vitals.workers, missing), key=lambda worker: worker.name)))
