@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +145,30 @@ async def test_an_alarm_that_could_not_be_told_is_told_later(pool: asyncpg.Pool)
     await pool.execute("UPDATE alarms SET notify_after = clock_timestamp()")
     await heart.beat()
     assert len(receiver.told) == 1
+
+
+async def test_a_slow_receiver_does_not_make_this_process_seem_silent(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two notes in the table there is less time than after which a process counts as gone, however many alarms wait."""
+    now = [1000.0]
+    monkeypatch.setattr(hearts, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Slow(Receiver):
+        longest_seconds = 17.5
+
+        async def send(self, told: dict[str, Any]) -> None:
+            now[0] += 4.0
+            await super().send(told)
+
+    async with pool.acquire() as connection:
+        for number in range(7):
+            await raise_alarm(connection, new_id(), "market_feed", str(number), "No price.")
+    receiver = Slow()
+    heart = Heart(pool, [Pulse("desk")], receiver)  # type: ignore[arg-type] - a double
+    for _ in range(7):
+        before = now[0]
+        await heart.beat()
+        assert now[0] - before + hearts.BEAT_SECONDS < hearts.ALIVE_SECONDS
+    assert sorted(one["subject"] for one in receiver.told) == list("0123456")
 
 
 async def test_without_the_database_a_failing_loop_is_told_of_directly_and_once(database: Database) -> None:

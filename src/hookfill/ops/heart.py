@@ -27,6 +27,8 @@ SQL = load(__package__, "heart.sql")
 BEAT_SECONDS = 5.0
 ALIVE_SECONDS = 30.0
 """A process that has not been heard of for so long is gone, or hangs."""
+TELLING_SECONDS = ALIVE_SECONDS - 2 * BEAT_SECONDS
+"""For telling of alarms within one beat: a slow receiver must not keep the heart from beating for so long that it counts as gone."""
 FORGOTTEN_SECONDS = 3_600.0
 WORKER_FAILING = "worker_failing"
 """The kind of alarm that a failing loop raises, under the nil account: the installation's own."""
@@ -115,9 +117,14 @@ def _words(name: str, failures: int, error: str | None) -> str:
 
 
 async def tell_alarms(connection: asyncpg.Connection, notifier: Notifier) -> int:
-    """Tell of alarms that nobody was told of yet; returns of how many. One that can't be told is tried again, each time later."""
-    told = 0
+    """Tell of alarms that nobody was told of yet; returns of how many. One that can't be told is tried again, each time later.
+
+    Those for which there is no time any more are the next beat's.
+    """
+    told, started = 0, time.monotonic()
     for row in await connection.fetch(SQL.untold_alarms.sql, MOST_TRIES, MOST_ALARMS):
+        if told and seconds_since(started) + notifier.longest_seconds > TELLING_SECONDS:
+            break
         wait = BEAT_SECONDS * 2.0 ** row["notify_tries"] + notifier.longest_seconds
         if await connection.fetchval(SQL.claim_alarm.sql, wait, row["account_id"], row["alarm_id"], row["notify_tries"]) is None:
             continue
