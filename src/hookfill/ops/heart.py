@@ -28,7 +28,7 @@ BEAT_SECONDS = 5.0
 ALIVE_SECONDS = 30.0
 """A process that has not been heard of for so long is gone, or hangs."""
 TELLING_SECONDS = ALIVE_SECONDS - 2 * BEAT_SECONDS
-"""For telling of alarms within one beat: a slow receiver must not keep the heart from beating for so long that it counts as gone."""
+"""For telling of alarms within one beat: a slow receiver must not hold the heart up until it counts as gone."""
 FORGOTTEN_SECONDS = 3_600.0
 WORKER_FAILING = "worker_failing"
 """The kind of alarm that a failing loop raises, under the nil account: the installation's own."""
