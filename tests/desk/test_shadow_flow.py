@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hookfill.accounts.strategies import delete
-from hookfill.desk import trial
+from hookfill.desk import shadow, trial
 from hookfill.desk.experiment_reads import get_pair, get_performance, get_results, list_pairs, list_shadow_positions
 from hookfill.engines.flags import Flags
 from hookfill.engines.model import Decision, Filters, MarketView, Opinion
@@ -161,6 +161,20 @@ async def test_what_fails_in_the_shadow_is_logged(tried: Desk, monkeypatch: pyte
         await tried.work()
     assert {one["event"] for one in logs} == {"shadow_failed"}
     assert only(await pairs(tried))["b"]["verdict"] == "failed"
+
+
+async def test_what_fails_where_only_a_price_came_is_logged_too(tried: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no price")
+
+    await tried.candles(RISE[0])
+    await tried.alerts((asks("buy", "B"), 0.5))
+    await tried.work()
+    monkeypatch.setattr(shadow, "see", fails)
+    await tried.candles(RISE[1])
+    with capture_logs() as logs:
+        await tried.work()
+    assert {(one["event"], "no price" in one["error"]) for one in logs} == {("shadow_failed", True)}
 
 
 async def test_a_limit_entry_rests_in_the_shadow_and_fills_there(tried: Desk) -> None:

@@ -110,13 +110,18 @@ async def with_owners(
     return replace(shadow, owners=owners)
 
 
+def tell_failures(account_id: UUID, rows: ShadowRows) -> None:
+    """Log what failed in the shadow book, also where that leaves nothing to write."""
+    for failure in rows.failures:
+        _LOG.error("shadow_failed", account_id=str(account_id), error=failure)
+
+
 async def keep_shadow(connection: asyncpg.Connection, account_id: UUID, rows: ShadowRows) -> None:
     """Write what a fold changed in the shadow book, in the account's transaction.
 
     What can't be written is logged and left out: the account's own rows must not depend on it.
     """
-    for failure in rows.failures:
-        _LOG.error("shadow_failed", account_id=str(account_id), error=failure)
+    tell_failures(account_id, rows)
     if not rows:
         return
     try:

@@ -18,6 +18,7 @@ from hookfill.desk.abroad import SQL as ABROAD
 from hookfill.desk.apply import apply
 from hookfill.desk.chains import SQL as OPTIONS
 from hookfill.desk.experiments import SQL as SHADOW
+from hookfill.desk.experiments import tell_failures
 from hookfill.desk.fold import fold
 from hookfill.desk.gather import MOST_SIGNALS, SQL, gather
 from hookfill.desk.model import MAX_ATTEMPTS, Outcome, Situation
@@ -161,6 +162,7 @@ class Worker:
             give_up_at = time.monotonic() + DECIDE_SECONDS
             outcome = fold(situation, partial(at_most, SIGNAL_SECONDS), lambda: time.monotonic() < give_up_at)
             if not outcome:
+                tell_failures(account_id, outcome.shadow)
                 return False
             await apply(connection, outcome)
         _tell_failures(outcome)
