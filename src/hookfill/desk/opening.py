@@ -54,8 +54,8 @@ class Filled:
 def enter(position: Position | None, asked: Opening, filled: Filled, *, is_new_entry: bool = True) -> Position:
     """The position after a fill of an entry.
 
-    A position keeps the multiplier of its first fill, and with it the rate of exchange at which it was opened. An alert's own levels
-    take the place of the position's once, with the first fill: what has moved the stop since then keeps it.
+    A position keeps the multiplier of its first fill, and with it the rate of exchange at which it was opened. An alert's own
+    levels take the place of the position's once, with the first fill: what has moved the stop since then keeps it.
 
     Args:
         position: the strategy's open one in the symbol, on the entry's side; None: there is none.
