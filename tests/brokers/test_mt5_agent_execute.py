@@ -313,6 +313,19 @@ def test_what_was_closed_without_us_is_told_as_it_was(desk: Desk, by: str) -> No
     assert len(desk.terminal.book().deals) == 2
 
 
+def test_how_an_earlier_position_was_closed_says_nothing_of_a_later_one(desk: Desk) -> None:
+    desk.trade(sl=Decimal("1.08"))
+    desk.time += timedelta(seconds=1)
+    desk.terminal.set_price("EURUSD", Decimal("1.07900"))
+    desk.time += timedelta(days=1)
+    desk.terminal.set_price("EURUSD", Decimal("1.09000"))
+    desk.trade()
+    desk.time += timedelta(seconds=1)
+    assert desk.carry_out(close(desk))["status"] == "completed"
+    again = desk.carry_out(close(desk))  # as after a close that was taken as not done, and arrived late
+    assert (again["status"], "fill_price" in again) == ("failed", False), again
+
+
 def test_an_interrupted_close_is_taken_up_where_positions_have_tickets_and_left_where_they_net(desk: Desk) -> None:
     desk.trade()
     (position,) = desk.terminal.book().positions

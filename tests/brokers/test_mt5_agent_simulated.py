@@ -198,11 +198,12 @@ def test_closings_by_others_are_taken_newest_first_up_to_the_volume() -> None:
     clock = NOW
     for number in range(3):
         broker.order_send(order(comment=f"hf{number:022d}"))
-        broker.close_by_hand(broker.positions()[0].ticket)
+    for position in broker.positions():
+        broker.close_by_hand(position.ticket)
     deals = [replace(deal, time=clock + timedelta(seconds=number)) for number, deal in enumerate(broker.deals(LONG_AGO))]
     asked = {"symbol": "EURUSD", "side": "sell", "volume": Decimal("0.15"), "magic": 7, "comment": MARK}
     fills = closed_without_us(close_from(asked), deals)
-    assert [fill.deal for fill in fills] == [deals[3].ticket, deals[5].ticket]
+    assert [fill.deal for fill in fills] == [deals[4].ticket, deals[5].ticket]
     assert closed_without_us(close_from(asked | {"magic": 8}), deals) == ()
     assert closed_without_us(close_from(asked | {"symbol": "GBPUSD"}), deals) == ()
     assert closed_without_us(close_from(asked | {"side": "buy"}), deals) == ()

@@ -136,18 +136,21 @@ def completed(fills: tuple[Fill, ...], asked: Decimal) -> JobResult:
 def closed_without_us(close: Close, deals: Iterable[Deal]) -> tuple[Fill, ...]:
     """How positions that a close is about were closed by stop, target or hand, newest first until its volume is reached.
 
-    They are found by the deals that opened them with the strategy's magic; what other jobs closed was told with those jobs.
+    They are found by the deals that opened them with the strategy's magic; what other jobs closed was told with those jobs. What
+    was closed before the newest of them was opened is about an earlier trade, or is told and booked as a deal of its own.
     """
     deals = tuple(deals)
     opened = {
-        deal.position_id
+        deal.position_id: deal.time
         for deal in deals
         if deal.entry is Entry.IN and deal.symbol == close.symbol and deal.magic == close.magic and deal.side is not close.side
     }
+    newest = max(opened.values(), default=None)
     closings = [
         deal
         for deal in deals
         if deal.entry is not Entry.IN and deal.position_id in opened and deal.side is close.side and not is_of_a_job(deal)
+        if newest is not None and deal.time >= newest
     ]
     fills: list[Fill] = []
     for deal in sorted(closings, key=lambda deal: (deal.time, deal.ticket), reverse=True):
