@@ -1,7 +1,7 @@
 """The council within the desk: what it sees, what its verdict leads to, and that nothing of it stands before an exit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,8 @@ from hookfill.market.option_chain import OptionChain, OptionQuote
 from hookfill.market.option_prices import Greeks
 from hookfill.market.option_symbols import contract_from
 from hookfill.risk.model import Limits
-from support.desk import at, flat, only, signal, situation, strategy
+from support.desk import WIDE, at, flat, only, signal, situation, strategy
+from support.options import NOW, bought
 
 BUY, SELL = "buy EURUSD 0.1", "sell EURUSD 0.1"
 COUNCIL = (strategy(engine="council"),)
@@ -213,3 +214,12 @@ def test_a_broken_agent_of_the_user_s_is_told_of_and_the_decision_goes_on(
     assert failure["agent"] == "mine"
     assert failure["error"].startswith(("LookupError: no such thing", "Nonsense: answered str"))
     assert verdict.trace["engine"]["confidence"] == 50.0  # 0.40·100 of a weight of 0.80
+
+
+def test_options_that_a_turn_leaves_make_room_as_any_position_does(voice: Voice) -> None:
+    signals = [signal("buy SPY call 2", NOW), signal("buy SPY put 2", NOW + 1)]
+    bought(*signals, strategies=COUNCIL, limits=replace(WIDE, max_open_positions=Decimal(1)))
+    first, turn = (view.market.book for view in voice.seen)
+    assert first is not None
+    assert turn is not None
+    assert (turn.open_positions, turn.committed) == (first.open_positions, first.committed) == (0, 0)

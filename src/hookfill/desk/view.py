@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hookfill.desk.book import capital_of
 from hookfill.desk.case import Case, only_leaves, risk_entry
@@ -15,6 +16,7 @@ from hookfill.engines.registry import AB
 from hookfill.kernel.money import ZERO
 from hookfill.market.calendar import exchange_days
 from hookfill.market.model import Candle
+from hookfill.positions.model import Position
 
 SESSION_BARS = 400
 """A whole session of the stock exchange in minutes, and a little more."""
@@ -67,14 +69,22 @@ def book_figures(case: Case) -> BookFigures:
     max_exposure = limits.max_exposure
     if entry.equity is not None:
         max_exposure = min(max_exposure, entry.equity * limits.max_exposure_pct / 100)
-    given_up = capital_of(case.position) if case.position is not None and case.exits else ZERO  # a reversal leaves before it enters
+    left = _positions_left(case)
+    own = left if case.position is None else {**left, case.position.position_id: case.position}
     return BookFigures(
         is_open=entry.market_open,
-        open_positions=entry.open_positions - (case.position is not None),
+        open_positions=entry.open_positions - len(own),
         max_open_positions=limits.max_open_positions,
-        committed=entry.committed - given_up,
+        committed=entry.committed - sum(map(capital_of, left.values()), ZERO),
         max_exposure=max_exposure,
     )
+
+
+def _positions_left(case: Case) -> dict[UUID, Position]:
+    """What a reversal leaves before it enters, by ids: the position in the alert's symbol, or the options on it."""
+    symbols = [leg.symbol or case.alert.symbol for leg in case.exits]
+    held = (case.book.position(case.strategy.strategy_id, symbol) for symbol in symbols)
+    return {position.position_id: position for position in held if position is not None}
 
 
 def note_failures(case: Case, *decisions: Decision) -> None:
