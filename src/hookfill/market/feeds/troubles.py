@@ -47,7 +47,7 @@ class Troubles:
 
     def __init__(self) -> None:
         self._now: dict[str, Trouble] = {}
-        self._told: dict[UUID, dict[str, str]] | None = None
+        self._told: dict[UUID, dict[str, str | None]] | None = None
 
     def may_try(self, subject: str, now: datetime) -> bool:
         """Whether it is time to try again what failed; each failure doubles the pause."""
@@ -87,24 +87,25 @@ class Troubles:
 
     @property
     def has_news(self) -> bool:
-        """Whether alarms are to be raised or cleared. While something has failed only once or twice, nothing is judged."""
-        return all(trouble.is_alarming for trouble in self._now.values()) and self._alarms() != self._told
+        """Whether alarms are to be raised or cleared."""
+        return self._alarms() != self._told
 
     async def tell(self, connection: asyncpg.Connection) -> None:
-        """Raise the alarms that are due, and clear those that are over."""
+        """Raise the alarms that are due, and clear those that are over. What has failed only once or twice is left as it is."""
         alarms = self._alarms()
         async with connection.transaction():
             for account_id, texts in alarms.items():
                 for subject, text in texts.items():
-                    await raise_alarm(connection, account_id, KIND, subject, text)
+                    if text is not None:
+                        await raise_alarm(connection, account_id, KIND, subject, text)
                 await clear_alarms(connection, account_id, KIND, list(texts))
             await clear_elsewhere(connection, KIND, list(alarms))
         self._told = alarms
 
-    def _alarms(self) -> dict[UUID, dict[str, str]]:
-        """The alarms' texts by account and subject."""
-        alarms: dict[UUID, dict[str, str]] = {}
+    def _alarms(self) -> dict[UUID, dict[str, str | None]]:
+        """The alarms' texts by account and subject; None of what is not judged yet."""
+        alarms: dict[UUID, dict[str, str | None]] = {}
         for subject, trouble in self._now.items():
             for account_id in trouble.accounts:
-                alarms.setdefault(account_id, {})[subject] = trouble.text
+                alarms.setdefault(account_id, {})[subject] = trouble.text if trouble.is_alarming else None
         return alarms
