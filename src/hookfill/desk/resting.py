@@ -150,6 +150,8 @@ def meet(book: Book, order: RestingOrder, price: Candle | Quote) -> Step | None:
     if ended is not None:
         return Step(account, rested=(ended,))
     instrument, looked = _instrument(order), replace(order, seen_until=seen.at)
+    if rest.is_known_in_part(order, seen, book.paper):  # the rest of a bar that is still forming comes with its close
+        return Step(book.account, rested=(Rested(looked),)) if isinstance(price, Candle) else None
     met = rest.fill_price(order, seen, instrument, book.paper) if rest.concerns(order, seen) else None
     quantity = ZERO if met is None else rest.part_of(order.left, seen.volume, instrument, book.paper)
     if met is None or quantity == ZERO:

@@ -6,7 +6,8 @@
   through it, worsened by slippage. What is left of a market order fills at the open, worsened likewise. All within the bar.
 - A bar counts while the order lives: one that closes at the moment of expiry does, a later one does not.
 - Where the account's costs name a share of the volume, an entry takes no more of each bar than that, in whole lot steps; a price
-  without a volume sets no such bound.
+  without a volume sets no such bound. A bar of which a part was accounted for by a shorter bar or a price gives it nothing: neither
+  its open nor all of its volume came later.
 """
 
 from collections.abc import Mapping
@@ -130,7 +131,7 @@ def seen_of(price: Candle | Quote) -> Seen:
     if isinstance(price, Candle):
         return Seen(price.open, price.low, price.high, price.close, price.opened_at, price.closes_at, "candle", price.volume)
     began_at = price.at if price.bar_seconds is None else price.at - timedelta(seconds=price.bar_seconds)
-    return Seen(price.price, None, None, price.price, began_at, price.at, price.source)
+    return Seen(price.price, None, None, price.price, began_at, price.at, price.source, price.volume)
 
 
 def expiry_of(instrument: Instrument, at: datetime, time_in_force: str) -> datetime | None:
@@ -155,6 +156,14 @@ def is_met(order_type: str, side: Side, level: Decimal | None, price: Decimal) -
 def concerns(order: RestingOrder, seen: Seen) -> bool:
     """Whether these prices are news to the order: the first of them came after it was made, the last was not accounted for."""
     return order.is_open and seen.at > order.seen_until and seen.began_at >= order.as_of
+
+
+def is_known_in_part(order: RestingOrder, seen: Seen, model: PaperModel) -> bool:
+    """Whether some of these prices were accounted for, of an order whose fills follow from their volume or from the first of them.
+
+    What waits for a level needs no such care where all of it fills at once: the prices that were seen have not reached it.
+    """
+    return (order.level is None or model.volume_cap_pct is not None) and order.as_of <= seen.began_at < order.seen_until
 
 
 def fill_price(order: RestingOrder, seen: Seen, instrument: Instrument, model: PaperModel) -> Decimal | None:
