@@ -206,6 +206,13 @@ async def test_the_account_is_kept_and_its_currency_until_the_first_fill(house: 
     assert tuple(await house.pool.fetchrow(statement, agent.account_id))[1:3] == (5, "EUR")
 
 
+async def test_what_a_deal_without_a_job_cost_is_taken_off_its_profit(house: House) -> None:
+    agent = await owners_agent(house)
+    await report(agent, deals=[{**DEAL, "commission": -0.7}, {**DEAL, "deal_id": 78, "commission": 0.7, "profit": -1}])
+    kept = await house.pool.fetch("SELECT profit FROM broker_deals ORDER BY deal_id")
+    assert [row["profit"] for row in kept] == [Decimal("8.8"), Decimal("-1.7")]
+
+
 async def test_deals_without_a_job_are_kept_once(house: House) -> None:
     agent = await owners_agent(house)
     await new_job(house, agent.account_id)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hookfill.brokers.mt5.agent.fills import Fill, closed_without_us, find, is_marked, is_of_a_job, merge
 from hookfill.brokers.mt5.agent.jobs import close_from
+from hookfill.brokers.mt5.agent.questions import deal_facts
 from hookfill.brokers.mt5.agent.simulated import Market, SimulatedTerminal
 from hookfill.brokers.mt5.agent.terminal import Entry, Execution, Filling, Reason, Side, TerminalError, TradeRequest
 from hookfill.kernel.errors import ConfigurationError
@@ -207,3 +208,11 @@ def test_closings_by_others_are_taken_newest_first_up_to_the_volume() -> None:
     assert closed_without_us(close_from(asked | {"magic": 8}), deals) == ()
     assert closed_without_us(close_from(asked | {"symbol": "GBPUSD"}), deals) == ()
     assert closed_without_us(close_from(asked | {"side": "buy"}), deals) == ()
+
+
+def test_what_a_deal_cost_is_told_with_it() -> None:
+    broker = terminal()
+    broker.order_send(order())
+    broker.close_by_hand(broker.positions()[0].ticket)
+    told = deal_facts(replace(broker.deals(LONG_AGO)[-1], commission=Decimal("-0.7"), profit=Decimal(9)))
+    assert (told["profit"], told["commission"]) == (9, Decimal("-0.7"))

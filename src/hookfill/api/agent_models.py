@@ -268,7 +268,10 @@ class ReportedDeal(Sent):
     price: Price
     magic: Magic = None
     reason: Literal["stop_loss", "take_profit", "stop_out", "manual"]
-    profit: Money | None = None
+    profit: Money | None = Field(None, description="Realised, without commission and swap.")
+    commission: Paid | None = Field(
+        None, description="Paid, and taken off the profit; MetaTrader's negative amounts are understood."
+    )
     time: Moment
     position_id: Ticket | None = None
 

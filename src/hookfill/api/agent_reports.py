@@ -120,7 +120,7 @@ def _deal(deal: ReportedDeal) -> dict[str, Any]:
         "price": deal.price,
         "magic": deal.magic,
         "reason": deal.reason,
-        "profit": deal.profit,
+        "profit": None if deal.profit is None else deal.profit - (deal.commission or 0),
         "dealt_at": deal.time,
     }
 

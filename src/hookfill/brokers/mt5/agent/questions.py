@@ -68,6 +68,7 @@ def deal_facts(deal: Deal) -> dict[str, Any]:
         "magic": deal.magic,
         "reason": reason.value,
         "profit": deal.profit,
+        "commission": deal.commission,
         "time": deal.time.isoformat(),
         "position_id": str(deal.position_id),
     }
