@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from hookfill.accounts.model import Strategy
+from hookfill.brokers.paper.fill import PaperModel
 from hookfill.exits.model import Exit, ExitReason
 from hookfill.kernel.money import ZERO, as_price, plain, round_to_tick
 from hookfill.market.instruments import instrument_for
@@ -178,6 +179,11 @@ def contract_price(contract: OptionContract, known: Quote, terms: Terms) -> Quot
 def quoted(chosen: OptionQuote) -> Quote:
     """The price of a contract as somebody told it, between bid and ask."""
     return Quote(chosen.contract.symbol, max(chosen.middle, TICK), chosen.at, chosen.source)
+
+
+def costs_of(model: PaperModel, terms: Terms | None) -> PaperModel:
+    """What trading costs, with the contract's own spread where somebody told it; as it is where none did, and for all else."""
+    return model if terms is None or terms.source == MODEL else replace(model, option_half_spread=terms.half_spread)
 
 
 def at_side(side: Side, price: Quote, terms: Terms) -> Quote:

@@ -17,7 +17,7 @@ from hookfill.brokers.paper.fill import commission, market_fill_price
 from hookfill.desk import trace
 from hookfill.desk.book import Book
 from hookfill.desk.case import Case, Refused, check_entry, convert, note_equity, only_leaves, reason_to_leave, risk_entry, ticket_of
-from hookfill.desk.contracts import priced_by
+from hookfill.desk.contracts import costs_of, priced_by
 from hookfill.desk.currency import in_account_currency, traded_as
 from hookfill.desk.model import NewHalt, Situation, Step, Verdict
 from hookfill.desk.opening import Filled, Opening, enter
@@ -204,7 +204,7 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
         return
     quote = _exit_quote(case, case.position)
     met = dealt_at(case, leg.side, quote)
-    price = Price(market_fill_price(leg.side, met, case.instrument, case.book.paper), met.source, met.low, met.high)
+    price = Price(_market_price(case, leg.side, met), met.source, met.low, met.high)
     ticket = ticket_of(case, number, "exit", reason_to_leave(case))
     case.account, after, order = reduce(case.account, case.position, sized.quantity, price, ticket, case.book.paper)
     _keep(case, after, order, quote)
@@ -245,7 +245,7 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     if is_bounded(case) and not leg.is_option:  # nobody tells how many contracts are traded in a bar
         fill_by_volume(case, leg, number, quantity)
         return
-    fill = market_fill_price(leg.side, met, case.instrument, case.book.paper)
+    fill = _market_price(case, leg.side, met)
     price = Price(fill, met.source, met.low, met.high)
     ticket = ticket_of(case, number, "entry", None)
     fee = commission(quantity, case.instrument, case.book.paper)
@@ -255,6 +255,10 @@ def _make_entry(case: Case, leg: Leg, number: int) -> None:
     case.account = pay(case.account, order.fills[0])
     _keep(case, after, order, case.quote)
     case.entered = True
+
+
+def _market_price(case: Case, side: Side, met: Quote) -> Decimal:
+    return market_fill_price(side, met, case.instrument, costs_of(case.book.paper, case.terms))
 
 
 def opening_of(case: Case, side: Side, ticket: Ticket) -> Opening:

@@ -6,7 +6,7 @@ from hookfill.accounts.day import roll_day
 from hookfill.accounts.model import Account
 from hookfill.brokers.paper.fill import exit_fill_price
 from hookfill.desk.book import Book
-from hookfill.desk.contracts import FRESH, Terms, at_bid, contract_bar, contract_price
+from hookfill.desk.contracts import FRESH, Terms, at_bid, contract_bar, contract_price, costs_of
 from hookfill.desk.currency import traded_as
 from hookfill.desk.flight import Abroad
 from hookfill.desk.model import NO_MOVES, Step
@@ -108,8 +108,9 @@ def taken(book: Book, abroad: Abroad | None, held: list[Position], outcomes: lis
 def _leave(book: Book, account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:
     instrument = instrument_for(position.symbol)
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    met = due if position.underlying is None else at_bid(due, book.terms(position))
-    price = Price(exit_fill_price(side, met, instrument, book.paper), "candle", met.low, met.high)
+    terms = None if position.underlying is None else book.terms(position)
+    met = due if terms is None else at_bid(due, terms)
+    price = Price(exit_fill_price(side, met, instrument, costs_of(book.paper, terms)), "candle", met.low, met.high)
     is_part = due.quantity is not None
     ticket = Ticket(
         client_order_id=f"{position.position_id.hex}-target-{due.target}" if is_part else f"{position.position_id.hex}-exit",

@@ -28,6 +28,8 @@ OPTION_COMMISSION = Decimal("0.65")
 OPTION_HALF_SPREAD = Decimal("0.01")
 """Half of an option's spread as a share of its price, where no bid and ask are known (a model's chain has the same)."""
 _ONE = Decimal(1)
+_MOST_SLIPPAGE = Decimal("0.99")
+"""Of an option's price: however wide its spread is, a sale brings something."""
 
 
 def _usual_commission() -> dict[InstrumentKind, Decimal]:
@@ -43,12 +45,14 @@ class PaperModel:
         commission: per share, coin, contract or lot, in account currency; a kind that is not named costs nothing.
         option_spread_fraction: the share of its spread by which a market or stop order in an option fills worse; 0 to 1.
         volume_cap_pct: the share of a bar's volume, in percent, that entries may take; None: all that is asked fills at once.
+        option_half_spread: half of the option's spread as a share of its price; an account does not set it, who deals knows it.
     """
 
     slippage_bps: Decimal = Decimal(1)
     commission: Mapping[InstrumentKind, Decimal] = field(default_factory=_usual_commission)
     option_spread_fraction: Decimal = Decimal("0.25")
     volume_cap_pct: Decimal | None = None
+    option_half_spread: Decimal = OPTION_HALF_SPREAD
 
     def __post_init__(self) -> None:
         """Refuse a model that would pay the trader or give things away.
@@ -171,7 +175,7 @@ def _worsened(
 def _slippage(instrument: Instrument, model: PaperModel) -> Decimal:
     """By which share of its price an order fills worse."""
     if instrument.kind is InstrumentKind.OPTION:
-        return 2 * OPTION_HALF_SPREAD * model.option_spread_fraction
+        return min(2 * model.option_half_spread * model.option_spread_fraction, _MOST_SLIPPAGE)
     return model.slippage_bps / TEN_THOUSAND
 
 
