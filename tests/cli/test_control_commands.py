@@ -63,6 +63,17 @@ def test_what_does_not_fit_together_is_refused(cli: Cli) -> None:
     assert value(cli.database.url, "SELECT count(*) FROM halts") == 0
 
 
+def test_a_name_that_two_have_is_told_from_one_that_nobody_has(cli: Cli) -> None:
+    """The API makes accounts of equal names (two connections with one label): who is in a hurry must not look for a slip."""
+    cli.text("accounts", "create", "Second")
+    cli.text("strategies", "create", "Second")
+    query(cli.database.url, "UPDATE accounts SET name = 'Paper' RETURNING account_id")
+    query(cli.database.url, "UPDATE strategies SET name = 'Same' RETURNING strategy_id")
+    assert "2 accounts 'Paper': name it by its id" in cli.error("halt", "--account", "Paper")
+    assert "2 strategies 'Same': name it by its id" in cli.error("flatten", "--strategy", "Same")
+    assert value(cli.database.url, "SELECT count(*) FROM halts") == 0
+
+
 def test_positions_are_asked_to_be_left_while_no_server_runs(cli: Cli) -> None:
     [(account_id, strategy_id)] = query(cli.database.url, "SELECT account_id, strategy_id FROM strategies")
     query(cli.database.url, POSITION, account_id, new_id(), strategy_id)

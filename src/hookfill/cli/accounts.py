@@ -105,7 +105,7 @@ async def account_named(at: Session, name: str | None) -> UUID:
     """The account of a name or id; without one, the default account.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or more than one.
     """
     from hookfill.accounts.store import accounts_of_user, default_account
 
@@ -113,6 +113,10 @@ async def account_named(at: Session, name: str | None) -> UUID:
         return await default_account(at.connection, at.user_id)
     accounts = await accounts_of_user(at.connection, at.user_id)
     found: list[UUID] = [row["account_id"] for row in accounts if name in (row["name"], str(row["account_id"]))]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"There are {len(found)} accounts {name!a}: name it by its id, which `hookfill accounts list --json` shows."
+        )
+    if not found:
         raise ConfigurationError(f"There is no account {name!a}: `hookfill accounts list` shows all.")
     return found[0]

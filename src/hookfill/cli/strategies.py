@@ -239,10 +239,14 @@ async def strategy_named(at: Session, name: str) -> dict[str, Any]:
     """The strategy of a name or id, as ``accounts.strategies.list_strategies`` gives it.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or more than one.
     """
     strategies = await _all(at)
     found = [strategy for strategy in strategies if name in (strategy["name"], str(strategy["strategy_id"]))]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"There are {len(found)} strategies {name!a}: name it by its id, which `hookfill strategies list --json` shows."
+        )
+    if not found:
         raise ConfigurationError(f"There is no strategy {name!a}: `hookfill strategies list` shows all.")
     return found[0]
