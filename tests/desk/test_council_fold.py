@@ -18,7 +18,7 @@ from hookfill.market.option_prices import Greeks
 from hookfill.market.option_symbols import contract_from
 from hookfill.risk.model import Limits
 from support.desk import WIDE, at, flat, only, signal, situation, strategy
-from support.options import NOW, bought
+from support.options import NOW, bought, spy
 
 BUY, SELL = "buy EURUSD 0.1", "sell EURUSD 0.1"
 COUNCIL = (strategy(engine="council"),)
@@ -223,3 +223,17 @@ def test_options_that_a_turn_leaves_make_room_as_any_position_does(voice: Voice)
     assert first is not None
     assert turn is not None
     assert (turn.open_positions, turn.committed) == (first.open_positions, first.committed) == (0, 0)
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(1, ("rejected", "council_disagrees")), (-1, ("executed", None))])
+def test_who_buys_a_put_by_its_symbol_wants_its_underlying_to_fall(
+    voice: Voice, bias: int, expected: tuple[str, str | None]
+) -> None:
+    """What the council sees is the underlying, by its price and by its candles: that is what its bias is about."""
+    voice.opinion = Opinion("voice", bias, 90)
+    outcome = bought(
+        signal("buy SPY260313P00500000 1", NOW), strategies=COUNCIL, studies={("SPY", "M5"): (spy(0, "500 501 499 500"),)}
+    )
+    assert (only(outcome.verdicts).status, only(outcome.verdicts).reason) == expected
+    view = only(voice.seen)
+    assert (view.side, view.price, [bar.symbol for bar in view.candles]) == (-1, 500.0, ["SPY"])

@@ -58,6 +58,9 @@ FLAT = bars([100.0] * 250)
         (Alert("X", Action.TARGET, target_side=1), 1),
         (Alert("X", Action.TARGET, target_side=0), 0),
         (Alert("X", Action.TARGET), 0),
+        (Alert("SPY260313C00500000", Action.BUY), 1),
+        (Alert("SPY260313P00500000", Action.BUY), -1),
+        (Alert("SPY260313P00500000", Action.CLOSE), 0),
     ],
 )
 def test_the_direction_of_an_alert(alert: Alert, expected: int) -> None:

@@ -45,7 +45,7 @@ async def gather_options(
     """
     asking = [one for one in signals if asks_for_options(one.alert, strategies.get(one.strategy_id))]
     over = [position for position in positions if position.underlying is not None and _has_ended(position, horizon)]
-    judged = [one for one in signals if _asks_council(strategies.get(one.strategy_id)) and has_options(one.alert.symbol)]
+    judged = [one for one in signals if _asks_council(strategies.get(one.strategy_id)) and has_options(priced_by(one.alert.symbol))]
     if not asking and not over and not judged:
         return NO_OPTIONS
     firsts: dict[str, datetime] = {}
@@ -55,7 +55,8 @@ async def gather_options(
         firsts[underlying] = min(firsts.get(underlying, signal.as_of), signal.as_of)
         lasts[underlying] = max(lasts.get(underlying, signal.as_of), signal.as_of)
     for signal in judged:
-        lasts[signal.alert.symbol] = max(lasts.get(signal.alert.symbol, signal.as_of), signal.as_of)
+        underlying = priced_by(signal.alert.symbol)
+        lasts[underlying] = max(lasts.get(underlying, signal.as_of), signal.as_of)
     chains = {underlying: await option_chain_of(connection, underlying, at) for underlying, at in lasts.items()}
     return OptionData(
         bars=await _series(connection, firsts, bars),

@@ -1,4 +1,4 @@
-"""Gathers the closed bars that engines look at."""
+"""Gathers the closed bars that engines look at; of an alert that names an option those of its underlying."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from hookfill.accounts.model import Strategy
+from hookfill.desk.contracts import priced_by
 from hookfill.desk.price import candle_from, study_timeframe
 from hookfill.desk.view import bars_needed
 from hookfill.market.model import Candle
@@ -32,7 +33,7 @@ async def studies(
         if not needed:
             continue
         most = max(most, needed)
-        key = (signal.alert.symbol, study_timeframe(signal))
+        key = (priced_by(signal.alert.symbol), study_timeframe(signal))
         first, last = spans.get(key, (signal.as_of, signal.as_of))
         spans[key] = (min(first, signal.as_of), max(last, signal.as_of))
     if not spans:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hookfill.desk.book import capital_of
 from hookfill.desk.case import Case, only_leaves, risk_entry
+from hookfill.desk.contracts import priced_by
 from hookfill.desk.model import STUDY_BARS
 from hookfill.desk.price import study_timeframe
 from hookfill.engines.council.engine import NAME as COUNCIL
@@ -34,7 +35,8 @@ def bars_needed(engine: str) -> int:
 
 def market_view(case: Case) -> MarketView:
     """All that is known as of the case; the account's figures and the session only where a council asks for them."""
-    gathered = case.situation.studies.get((case.alert.symbol, study_timeframe(case.signal)), ())
+    symbol = priced_by(case.alert.symbol)  # an option is judged by its underlying, whose price the quote is
+    gathered = case.situation.studies.get((symbol, study_timeframe(case.signal)), ())
     closed = gathered[: bisect_right(gathered, case.now, key=lambda bar: bar.closes_at)]
     leaves = only_leaves(case)
     if case.strategy.engine not in WITH_COUNCIL:
@@ -42,7 +44,7 @@ def market_view(case: Case) -> MarketView:
     return MarketView(
         quote=case.quote,
         candles=closed[-STUDY_BARS:],
-        session=_since_open(closed, case.now) if case.alert.symbol in WITH_OPENING_RANGE else (),
+        session=_since_open(closed, case.now) if symbol in WITH_OPENING_RANGE else (),
         book=book_figures(case),
         flow=_flow(case),
         flags=case.situation.flags,
@@ -58,7 +60,7 @@ def _since_open(closed: tuple[Candle, ...], now: datetime) -> tuple[Candle, ...]
 
 def _flow(case: Case) -> GammaFlow | None:
     """What the symbol's option chain tells, if one is stored that was fetched by now and not long ago."""
-    chain = case.situation.options.chains.get(case.alert.symbol)
+    chain = case.situation.options.chains.get(priced_by(case.alert.symbol))
     return flow_of(chain) if chain is not None and chain.at <= case.now else None
 
 
