@@ -36,6 +36,11 @@ LEAVING = [
     (1, 3, "close SPY 3", [(CALL, 1), (PUT, 2)]),
     (1, 3, "close short SPY 2", [(PUT, 2)]),
     (1, 1, "close SPY 9", [(CALL, 1), (PUT, 1)]),
+    # What the alert names is what it leaves.
+    (2, 1, "close SPY call", [(CALL, 2)]),
+    (2, 1, "close SPY put", [(PUT, 1)]),
+    (2, 1, "close SPY call 1", [(CALL, 1)]),
+    (2, 1, "close SPY call strike=500 expiration=2026-03-13", [(CALL, 2)]),
 ]
 
 
@@ -55,3 +60,16 @@ def test_a_reversal_may_buy_the_contract_that_it_has_just_left(pyramiding: int) 
     assert left(outcome) == [(CALL, 1), (PUT, 2)]
     held = [position for position in outcome.positions if position.status != "closed"]
     assert [(one.symbol, one.quantity, one.entries) for one in held] == [(CALL, D(1), 1)]
+
+
+@pytest.mark.parametrize("text", ["close SPY call strike=505", "close SPY put expiration=2026-03-20"])
+def test_an_alert_that_names_an_option_leaves_no_other(text: str) -> None:
+    outcome = hedged(2, 1, text)
+    assert (outcome.verdicts[2].status, outcome.verdicts[2].reason) == ("rejected", "no_position")
+    assert left(outcome) == []
+
+
+def test_an_alert_that_closes_calls_leaves_puts_alone() -> None:
+    outcome = bought(signal(f"buy {PUT} 2", NOW), signal("close SPY call", NOW + 1))
+    assert (outcome.verdicts[1].status, outcome.verdicts[1].reason) == ("rejected", "no_position")
+    assert left(outcome) == []

@@ -37,6 +37,7 @@ from hookfill.market.feeds.port import DELAYED_SOURCES
 from hookfill.market.instruments import instrument_for
 from hookfill.market.model import OptionContract, Quote, Right
 from hookfill.market.option_chain import OptionChain, OptionQuote, has_options, model_chain, model_quote
+from hookfill.market.sessions import session_on_or_before
 from hookfill.orders.model import Leg, Plan, Policy, Side
 from hookfill.orders.plan import ENTRY, EXIT, plan
 from hookfill.orders.strikes import Trade, select_contract
@@ -100,10 +101,12 @@ def _about_options(alert: Alert, held: Sequence[Position], policy: Policy) -> Pl
     """The plan for the options on the alert's symbol; how many entries a contract may have is seen once it is chosen."""
     current = sum((_view(position) * position.quantity for position in held), ZERO)
     if alert.action is Action.CLOSE or alert.target_side == 0:
-        meant = [position for position in held if alert.close_side in (None, _view(position))]
+        meant = [position for position in held if alert.close_side in (None, _view(position)) and _is_named(alert, position)]
         if meant:  # calls and puts may cancel each other out as a view; to leave them, each is sold
             asked = alert.quantity if alert.action is Action.CLOSE else None
             return Plan(_sold(meant, _count(meant) if asked is None else asked))
+        if held and alert.option is not None:
+            return Plan((), Reason.NO_POSITION, "no such option is held")
     planned = plan(alert, current, 0, policy)
     legs: list[Leg] = []
     for leg in planned.legs:
@@ -114,6 +117,15 @@ def _about_options(alert: Alert, held: Sequence[Position], policy: Policy) -> Pl
         else:
             legs += _sold([one for one in held if _view(one) == -leg.side.sign], leg.quantity or ZERO)
     return replace(planned, legs=tuple(legs))
+
+
+def _is_named(alert: Alert, position: Position) -> bool:
+    """Whether a position is in an option of the right, strike and expiration that the alert names, as far as it names them."""
+    asked, contract = alert.option, instrument_for(position.symbol).option
+    if asked is None or contract is None:
+        return True
+    ends = None if asked.expiration is None else session_on_or_before(date.fromisoformat(asked.expiration))
+    return contract.right == asked.right and asked.strike in (None, contract.strike) and ends in (None, contract.expiration)
 
 
 def _count(held: Sequence[Position]) -> Decimal:
