@@ -110,6 +110,7 @@ async def test_the_stored_price_and_volatility_count(house: House) -> None:
     assert (past["spot"], past["spot_at"]) == (pytest.approx(101.005017), "2026-02-04T00:00:00Z")  # the day's bar had not closed
     before = await told(house, symbol="SPY", direction="long", at="2020-01-02T15:00:00Z")
     assert before["refusal"]["code"] == "option_chain_missing"
+    assert "Push candles" in before["refusal"]["remedy"]
 
 
 async def test_a_chain_that_a_feed_brought_wins_while_it_is_fresh(house: House) -> None:

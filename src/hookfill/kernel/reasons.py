@@ -201,7 +201,8 @@ MEANINGS: dict[Reason, Meaning] = {
         "No rate is known between the instrument's currency and the account's.", "Push candles of a pair of the two currencies."
     ),
     Reason.OPTION_CHAIN_MISSING: Meaning(
-        "The alert asks for an option and there is no option chain.", "Send long or short instead."
+        "The alert asks for an option and there is no option chain.",
+        "Push candles of the underlying, so that a chain can be made; or send long or short instead.",
     ),
     Reason.OPTION_NOT_LISTED: Meaning(
         "No listed contract has the strike and expiration that are asked for.", "See the candidates in the signal's story."
