@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hookfill.desk import trial
+from hookfill.desk.experiments import SQL
 from hookfill.engines.model import Decision, Filters, MarketView
 from hookfill.kernel.reasons import Reason
 from hookfill.signals.model import Signal
@@ -113,3 +114,16 @@ async def test_an_addition_that_dies_at_the_broker_takes_nothing_of_what_the_pos
     realised = only(await broker.positions())["realized_pnl"]
     assert realised > 0
     assert [None if one is None else Decimal(str(one)) for one in made] == [None, None, realised]
+
+
+async def test_an_addition_that_dies_at_the_broker_makes_its_engine_no_owner(broker: Broker) -> None:
+    broker.strategy = await broker.new_strategy("Growing", engine="ab", settings={"policy": {"pyramiding": 2}})
+    await broker.alert(asks("A"))
+    await broker.fill("1.1", deal_ids=["1"])
+    addition = await broker.alert(asks("A") | {"volume": 0.2}, 1)
+    await broker.rows("UPDATE experiments SET variant = 'B' WHERE signal_id = $1", addition)
+    held = [only(await broker.positions())["position_id"]]
+    owners = [row["variant"] for row in await broker.rows(SQL.owners_of_positions.sql, broker.account_id, held)]
+    assert sorted(owners) == ["A", "B"]  # it may still fill
+    await broker.report(only(await broker.jobs()), "failed", "no money")
+    assert [row["variant"] for row in await broker.rows(SQL.owners_of_positions.sql, broker.account_id, held)] == ["A"]

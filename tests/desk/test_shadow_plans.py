@@ -42,8 +42,8 @@ FILL = [
        SELECT account_id, position_id, position_id, strategy_id, symbol, opened_at, 1, 1, variant, 'x', 50, 'approved', 1, 50,
               'approved', 1, 50, 'entered', 'entered', '[]' FROM shadow_positions""",
     """INSERT INTO orders (account_id, order_id, client_order_id, signal_id, position_id, strategy_id, symbol, side, order_type,
-           purpose, quantity, status, as_of)
-       SELECT account_id, position_id, position_id, position_id, position_id, strategy_id, symbol, 'buy', 'market', 'entry', 1,
+           purpose, quantity, filled_quantity, status, as_of)
+       SELECT account_id, position_id, position_id, position_id, position_id, strategy_id, symbol, 'buy', 'market', 'entry', 1, 1,
               'filled', opened_at FROM shadow_positions""",
     """INSERT INTO positions (account_id, position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier,
            entries, realized_pnl, commission, mark, marked_at, marked_until, best_price, at_break_even, exits, opened_at)

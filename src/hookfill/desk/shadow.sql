@@ -35,11 +35,13 @@ WHERE account_id = :account_id::uuid
 ORDER BY variant, id;
 
 -- name: owners_of_positions
--- By whose verdicts an account's own open positions were built.
+-- By whose verdicts an account's own open positions were built, or may still grow; an entry that died unfilled built nothing.
 SELECT DISTINCT orders.position_id, experiments.variant
 FROM orders
 JOIN experiments ON experiments.account_id = orders.account_id AND experiments.signal_id = orders.signal_id
-WHERE orders.account_id = :account_id::uuid AND orders.position_id = ANY (:position_ids::uuid[]) AND orders.purpose = 'entry';
+WHERE orders.account_id = :account_id::uuid AND orders.position_id = ANY (:position_ids::uuid[]) AND orders.purpose = 'entry'
+  AND (orders.filled_quantity > 0
+       OR orders.status IN ('created', 'submitting', 'unknown', 'working', 'partially_filled'));
 
 -- name: save_shadow_positions!
 -- Closed ones come first, so that a reversal never has two open at once.
