@@ -1,6 +1,7 @@
 """Telling the operator: retries, time-outs, no redirects, no private address, no secret in what is said about it."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -87,6 +88,16 @@ async def test_it_is_told_by_post_as_json() -> None:
     assert head.startswith(b"POST /T000/secret-path?x=1 HTTP/1.1\r\n")
     assert f"host: hooks.example:{port}".encode() in head.lower()
     assert json.loads(body) == TOLD
+
+
+async def test_a_name_and_password_in_the_url_are_sent() -> None:
+    """As every client sends them; dropped without a word, each alarm would be refused with 401."""
+    async with receiver(OK) as (port, came):
+        url = f"http://me:p%40ss@hooks.example:{port}/T000"
+        await Notifier(url, allow_private=True, lookup=found("127.0.0.1")).send(TOLD)  # type: ignore[arg-type] - a double
+    head = came[0].partition(b"\r\n\r\n")[0]
+    assert b"authorization: basic " + base64.b64encode(b"me:p@ss").lower() in head.lower()
+    assert f"host: hooks.example:{port}".encode() in head.lower()
 
 
 async def test_a_receiver_that_is_busy_is_tried_again() -> None:

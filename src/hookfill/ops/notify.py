@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from hookfill.kernel import exact_json
 from hookfill.kernel.errors import ConfigurationError, HookfillError
@@ -105,8 +105,10 @@ class Notifier:
             headers={"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json", "User-Agent": "hookfill"},
             extensions={"sni_hostname": host, "timeout": httpx.Timeout(self._seconds).as_dict()},
         )
+        # The request names an address: a name and a password of the URL are handed over beside it.
+        login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
-            answer = await client.send(request, stream=True)  # what it says is not read, however long it is
+            answer = await client.send(request, auth=login, stream=True)  # what it says is not read, however long it is
             await answer.aclose()
         if not answer.is_success:
             raise NotNotified(f"it answered {answer.status_code}")
