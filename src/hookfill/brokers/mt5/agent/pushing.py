@@ -1,16 +1,18 @@
 """What the agent tells by itself: prices, and snapshots of account, positions and deals; and candles, if it has their key."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hookfill.brokers.mt5.agent.fills import is_job_mark, is_of_a_job
 from hookfill.brokers.mt5.agent.journal import Journal
 from hookfill.brokers.mt5.agent.questions import account_facts, bar_facts, deal_facts, position_facts, tick_facts
-from hookfill.brokers.mt5.agent.terminal import Deal, Terminal, Tick
+from hookfill.brokers.mt5.agent.terminal import Deal, Entry, Terminal, Tick
 
 _SINCE = "deals_since"
 _OVERLAP = timedelta(hours=1)
+_HISTORY = timedelta(days=90)
+"""How far back the deal that opened a position is looked for."""
 _MOST_DEALS = 500
 _MOST_SYMBOLS = 50
 _FIRST_BARS = 500
@@ -70,7 +72,7 @@ class Pusher:
         self._last.clear()
 
     def snapshot(self, now: datetime) -> tuple[dict[str, object], list[Deal]]:
-        """The body of ``POST …/positions``, and the deals in it.
+        """The body of ``POST …/positions``, and the deals that are known with it: those in it, and those that concern nobody.
 
         Args:
             now: the server's time.
@@ -86,7 +88,7 @@ class Pusher:
             "taken_at": now.isoformat(),
             "account": account_facts(account),
             "positions": [position_facts(position) for position in positions],
-            "deals": [deal_facts(deal) for deal in deals],
+            "deals": [deal_facts(deal) for deal in self._closings(deals, now, hedging=account.hedging)],
         }
         return body, deals
 
@@ -102,8 +104,20 @@ class Pusher:
             :_MOST_DEALS
         ]
 
+    def _closings(self, deals: Iterable[Deal], now: datetime, *, hedging: bool) -> list[Deal]:
+        """Those that may have closed a strategy's position, with its mark where positions are kept apart.
+
+        What a person does carries no mark. There a deal's position tells whose it closed: the server would have to guess.
+        """
+        found = [deal for deal in deals if deal.entry is not Entry.IN]
+        if not hedging or all(deal.magic for deal in found):
+            return found
+        opened = {deal.position_id: deal.magic for deal in self.terminal.deals(now - _HISTORY) if deal.entry is Entry.IN}
+        marked = [deal if deal.magic else replace(deal, magic=opened.get(deal.position_id, 0)) for deal in found]
+        return [deal for deal in marked if deal.magic or deal.position_id not in opened]
+
     def told(self, deals: Iterable[Deal]) -> None:
-        """The server knows these deals."""
+        """The server knows these deals, as far as it has to."""
         deals = list(deals)
         if not deals:
             return
