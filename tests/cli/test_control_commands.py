@@ -1,7 +1,9 @@
 """`hookfill halt`, `resume` and `flatten`: on the database alone, whatever became of the server."""
 
+import psycopg
 import pytest
 
+from hookfill.desk import control
 from hookfill.kernel.ids import new_id
 from support.cli import Cli
 from support.database import query, value
@@ -117,3 +119,16 @@ def test_the_status_tells_what_each_halt_stops(cli: Cli) -> None:
     assert str(value(cli.database.url, "SELECT strategy_id FROM strategies")) in shown
     assert "everything" in shown
     assert "entries" in shown
+
+
+def test_who_was_not_waited_for_is_told_what_to_do(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control.settle, "__kwdefaults__", {"seconds": 0.05})
+    with psycopg.connect(cli.database.url) as deciding:
+        deciding.execute("SELECT FROM accounts FOR UPDATE")
+        result = cli.run("halt")
+    assert result.exit_code == 1
+    assert "is in force, but 1 account(s)" in result.stderr
+    assert "run the command again" in result.stderr
+    assert value(cli.database.url, "SELECT settled_at IS NULL FROM halts") is True
+    assert cli.json("halt")["busy_accounts"] == []
+    assert value(cli.database.url, "SELECT settled_at IS NULL FROM halts") is False

@@ -52,7 +52,10 @@ def halt(
         kind = "Entries are" if settled.halt["reduce_only"] else "Everything is"
         print(f"{kind} halted ({settled.halt['scope']}). `{_lifting(account, strategy, symbol, user)}` lifts it.")
     if settled.busy:
-        raise Busy(f"{len(settled.busy)} account(s) were being decided for all the time: one decision may not have seen the halt.")
+        raise Busy(
+            f"The halt is in force, but {len(settled.busy)} account(s) were being decided for all the time, and one decision may not "
+            "have seen it: run the command again to wait for that."
+        )
 
 
 async def _halt(home: Path | None, names: tuple[str | None, ...], reduce_only: bool, reason: str) -> "Settled":
