@@ -53,8 +53,8 @@ def halt(
         print(f"{kind} halted ({settled.halt['scope']}). `{_lifting(account, strategy, symbol, user)}` lifts it.")
     if settled.busy:
         raise Busy(
-            f"The halt is in force, but {len(settled.busy)} account(s) were being decided for all the time, and one decision may not "
-            "have seen it: run the command again to wait for that."
+            f"The halt is in force, but {len(settled.busy)} account(s) were being decided for all the time, and one decision may "
+            "not have seen it: run the command again to wait for that."
         )
 
 
