@@ -41,7 +41,8 @@ async def test_what_is_stored_is_read_back_and_folded_on(desk) -> None:
     assert await desk.work() == 1
     row = await order_of(desk)
     assert (row["status"], row["limit_price"], row["stop_price"], row["seen_until"]) == ("working", D("1.07"), None, at(0))
-    assert row["terms"] == {"multiplier": "100000", "estimate": "1.07", "stop": "1.06", "target": "1.1", "exits": {}}
+    levels = {"multiplier": "100000", "estimate": "1.07", "stop": "1.06", "target": "1.1", "exits": {}}
+    assert row["terms"] == levels | {"extended_hours": False}
     assert await desk.rows("SELECT resting FROM accounts WHERE resting = 1")
     await holds(desk)
     # Prices that do not reach it are accounted for, once.

@@ -153,6 +153,7 @@ def meet(book: Book, order: RestingOrder, price: Candle | Quote) -> Step | None:
     if rest.is_known_in_part(order, seen, book.paper):  # the rest of a bar that is still forming comes with its close
         return Step(book.account, rested=(Rested(looked),)) if isinstance(price, Candle) else None
     met = rest.fill_price(order, seen, instrument, book.paper) if rest.concerns(order, seen) else None
+    met = met if met is not None and rest.is_traded(order, seen, instrument) else None
     quantity = ZERO if met is None else rest.part_of(order.left, seen.volume, instrument, book.paper)
     if met is None or quantity == ZERO:
         return Step(book.account, rested=(Rested(looked),))
@@ -215,6 +216,7 @@ def _made(case: Case, side: Side, number: int, quantity: Decimal, order_type: st
             stop=alert.stop_loss,
             target=alert.take_profit,
             exits=rules_to_json(case.rules.exits),
+            extended_hours=case.rules.market.extended_hours,
         ),
         status=ORDER.move("created", "working"),
     )

@@ -106,12 +106,16 @@ def _terms_to_json(terms: Terms) -> dict[str, object]:
         "stop": None if terms.stop is None else plain(terms.stop),
         "target": None if terms.target is None else plain(terms.target),
         "exits": dict(terms.exits),
+        "extended_hours": terms.extended_hours,
     }
 
 
 def _terms_from(stored: Mapping[str, Any]) -> Terms:
     levels = {name: None if stored[name] is None else Decimal(stored[name]) for name in ("stop", "target")}
-    return Terms(Decimal(stored["multiplier"]), Decimal(stored["estimate"]), **levels, exits=stored["exits"])
+    extended_hours = bool(stored.get("extended_hours"))  # older orders do not tell
+    return Terms(
+        Decimal(stored["multiplier"]), Decimal(stored["estimate"]), **levels, exits=stored["exits"], extended_hours=extended_hours
+    )
 
 
 def _text(one: Rested) -> str | None:

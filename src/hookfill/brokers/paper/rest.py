@@ -4,6 +4,7 @@
   opened later counts in full, once: prices up to ``seen_until`` are accounted for.
 - A limit fills at its price, or at the open when that is better. A stop fills at its price, or at the open when the market gapped
   through it, worsened by slippage. What is left of a market order fills at the open, worsened likewise. All within the bar.
+- A price counts while the market is open to the order's strategy: one of before or after the regular hours where it enters then.
 - A bar counts while the order lives: one that closes at the moment of expiry does, a later one does not.
 - Where the account's costs name a share of the volume, an entry takes no more of each bar than that, in whole lot steps; a price
   without a volume sets no such bound. A bar of which a part was accounted for by a shorter bar or a price gives it nothing: neither
@@ -20,7 +21,7 @@ from hookfill.brokers.paper.fill import PaperModel, limit_fill_price, market_fil
 from hookfill.kernel.lifecycle import ORDER
 from hookfill.kernel.money import ZERO, divide, floor_to_step
 from hookfill.kernel.reasons import Reason
-from hookfill.market.calendar import trading_days
+from hookfill.market.calendar import is_open, trading_days
 from hookfill.market.model import Candle, Instrument, Quote
 from hookfill.orders.model import Side
 
@@ -42,6 +43,7 @@ class Terms:
         estimate: the price that its capital is counted at.
         stop, target: the alert's own levels.
         exits: the strategy's exit rules, JSON-ready.
+        extended_hours: whether the strategy enters outside the regular hours of the exchange, too.
     """
 
     multiplier: Decimal
@@ -49,6 +51,7 @@ class Terms:
     stop: Decimal | None
     target: Decimal | None
     exits: Mapping[str, object]
+    extended_hours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,14 @@ def is_met(order_type: str, side: Side, level: Decimal | None, price: Decimal) -
 def concerns(order: RestingOrder, seen: Seen) -> bool:
     """Whether these prices are news to the order: the first of them came after it was made, the last was not accounted for."""
     return order.is_open and seen.at > order.seen_until and seen.began_at >= order.as_of
+
+
+def is_traded(order: RestingOrder, seen: Seen, instrument: Instrument) -> bool:
+    """Whether the market was open to the order's strategy at some time between the first of these prices and the last."""
+    if is_open(instrument, seen.began_at, extended_hours=order.terms.extended_hours):
+        return True
+    days = trading_days(instrument, seen.began_at, seen.at)
+    return next(days, None) is not None
 
 
 def is_known_in_part(order: RestingOrder, seen: Seen, model: PaperModel) -> bool:
