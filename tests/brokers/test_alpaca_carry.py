@@ -219,6 +219,16 @@ async def test_coins_that_the_fee_took_count_as_sold_and_as_commission(desk: Des
     assert await desk.held() == 0
 
 
+async def test_the_fee_of_all_coins_is_missing_in_the_last_of_them(desk: Desk) -> None:
+    desk.fake.coin_fee, desk.bought = Decimal("0.0025"), Decimal("0.1")
+    await desk.carry_out(volume="0.1")
+    part = await desk.carry_out(job_type="close_position", side="sell", volume="0.08")
+    assert (part.filled_volume, part.commission) == (Decimal("0.08"), None)
+    rest = await desk.carry_out(job_type="close_position", side="sell", volume="0.02")
+    assert (rest.filled_volume, rest.commission) == (Decimal("0.02"), Decimal("0.00025") * 50_000)
+    assert await desk.held() == 0
+
+
 async def test_shares_are_guarded_by_alpaca_and_freed_before_they_are_sold(desk: Desk) -> None:
     result = await desk.carry_out(symbol="SPY", volume="10", sl="490", tp="520.004")
     sent = desk.fake.posted[0]

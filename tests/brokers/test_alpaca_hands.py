@@ -1,4 +1,6 @@
-"""How many jobs of an account at Alpaca are carried out at a time: what only waits for its price holds no other up."""
+"""Jobs of an account at Alpaca side by side: what only waits for its price holds no other up, and parts add up to the whole."""
+
+from decimal import Decimal
 
 import pytest
 
@@ -25,5 +27,24 @@ async def test_a_position_is_left_while_entries_wait_for_their_price(
         ("SPY", "buy", "filled"),
         ("BTC/USD", "buy", "accepted"),
         ("SPY", "sell", "filled"),
+    ]
+    await town.check()
+
+
+async def test_coins_are_left_in_parts_to_the_last_though_alpaca_took_its_fee(town: Town, fake: FakeTrading) -> None:
+    fake.coin_fee = Decimal("0.0025")
+    await town.connect()
+    async with running(town.worker()):
+        await town.compared()
+        await town.alert("buy", symbol="BTCUSD", volume=0.1)
+        await town.executed()
+        await town.alert("sell", symbol="BTCUSD", volume=0.08, market_position="long", market_position_size=0.02)
+        await town.executed()
+        await town.alert("close", symbol="BTCUSD")
+        await town.until("SELECT status FROM positions WHERE account_id = $1", lambda status: status == "closed", "closed")
+    assert [(one.side, one.filled) for one in fake.accepted] == [
+        ("buy", Decimal("0.1")),
+        ("sell", Decimal("0.08")),
+        ("sell", Decimal("0.01975")),
     ]
     await town.check()

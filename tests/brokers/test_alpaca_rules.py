@@ -245,8 +245,18 @@ def test_both_sides_as_they_are_compared() -> None:
 
 def test_positions_of_several_strategies_net() -> None:
     one, two = new_id(), new_id()
-    rows = [{"strategy_id": one, "symbol": "SPY", "quantity": 5}, {"strategy_id": two, "symbol": "SPY", "quantity": -2}]
-    assert held_of(rows) == {"SPY": Held(Decimal(3), magic_of(one))}
+    rows = [
+        {"strategy_id": one, "symbol": "SPY", "quantity": 5, "bought": 6},
+        {"strategy_id": two, "symbol": "SPY", "quantity": -2, "bought": 2},
+    ]
+    assert held_of(rows) == {"SPY": Held(Decimal(3), magic_of(one), Decimal(8))}
+
+
+def test_the_fee_of_all_coins_is_missing_in_what_is_left_of_them() -> None:
+    held = [Holding("BTCUSD", Decimal("0.0975"), Decimal("0.0975"))]
+    for bought, volume in (("1", "0.1"), ("0.1", "0.0975")):
+        [told] = positions_of(held, {"BTCUSD": Held(Decimal("0.1"), 7, Decimal(bought))}, {})
+        assert told["volume"] == volume
 
 
 def test_deals_of_guards() -> None:

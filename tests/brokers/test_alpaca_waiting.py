@@ -61,6 +61,9 @@ class Slow:
     async def guards_of(self, errand: Errand) -> Sequence[str]:
         raise NotImplementedError
 
+    async def bought_for(self, errand: Errand) -> Decimal:
+        raise NotImplementedError
+
     async def note_unknown(self, errand: Errand, text: str) -> None:
         raise NotImplementedError
 

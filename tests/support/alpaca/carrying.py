@@ -26,6 +26,7 @@ class Desk:
         self.watch = Watch()
         self.broker = Alpaca(KEY, SECRET, url)
         self.guards: list[str] = []
+        self.bought = Decimal(0)
         self.unknown: list[str] = []
         self.working: list[OrderState] = []
         self.connected = asyncio.Event()
@@ -55,6 +56,9 @@ class Desk:
 
     async def guards_of(self, errand: Errand) -> Sequence[str]:
         return self.guards
+
+    async def bought_for(self, errand: Errand) -> Decimal:
+        return self.bought
 
     async def note_unknown(self, errand: Errand, text: str) -> None:
         self.unknown.append(text)

@@ -63,7 +63,7 @@ class Errand:
     @property
     def waits(self) -> bool:
         """Whether its order waits for a price, perhaps for weeks."""
-        return self.input_data.get("order_type", "market") != "market"
+        return bool(self.input_data.get("order_type", "market") != "market")
 
     def is_unwanted(self) -> bool:
         """Whether what is left of its order shall be cancelled."""
@@ -93,6 +93,10 @@ class Ledger(Protocol):
 
     async def guards_of(self, errand: Errand) -> Sequence[str]:
         """The broker's ids of the entries that made the position that a job closes."""
+        ...
+
+    async def bought_for(self, errand: Errand) -> Decimal:
+        """How much was bought in all for the position that a job closes."""
         ...
 
     async def note_unknown(self, errand: Errand, text: str) -> None:
@@ -314,7 +318,8 @@ class Carrier:
                 return made
             state = made
         over = await self._until_over(errand, state, waits=False)
-        return result_of(over, missing_coins(ask.quantity, over.quantity, ask.symbol))
+        bought = await self._ledger.bought_for(errand) if over.quantity < ask.quantity else ZERO
+        return result_of(over, missing_coins(ask.quantity, over.quantity, ask.symbol, bought))
 
     async def _free(self, errand: Errand, ask: Ask) -> Decimal | JobResult:
         """How much of the position can be left, once nothing else holds it."""

@@ -30,19 +30,24 @@ def account_of(funds: Funds, holdings: Sequence[Holding]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the books hold of a symbol, all strategies together; ``magic`` is one of theirs, ``quantity`` negative when short."""
+    """What the books hold of a symbol, all strategies together; ``magic`` is one of theirs, ``quantity`` negative when short.
+
+    ``bought`` is how much was bought in all, what was sold again included.
+    """
 
     quantity: Decimal
     magic: int
+    bought: Decimal = ZERO
 
 
 def held_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Held]:
-    """Open positions (``strategy_id``, ``symbol``, ``quantity``) by symbol: they net at Alpaca."""
+    """Open positions (``strategy_id``, ``symbol``, ``quantity``, ``bought``) by symbol: they net at Alpaca."""
     held: dict[str, Held] = {}
     for row in rows:
         before = held.get(row["symbol"])
         magic = magic_of(row["strategy_id"]) if before is None else before.magic
-        held[row["symbol"]] = Held(row["quantity"] + (ZERO if before is None else before.quantity), magic)
+        quantity, bought = (ZERO, ZERO) if before is None else (before.quantity, before.bought)
+        held[row["symbol"]] = Held(row["quantity"] + quantity, magic, row["bought"] + bought)
     return held
 
 
@@ -57,7 +62,8 @@ def positions_of(holdings: Iterable[Holding], ours: Mapping[str, Held], symbol_m
     for one in holdings:
         symbol = names.get(plain_symbol(one.symbol), one.symbol)
         known = ours.get(symbol)
-        quantity = one.quantity + missing_coins(ZERO if known is None else known.quantity, one.quantity, one.symbol)
+        booked, bought = (ZERO, ZERO) if known is None else (known.quantity, known.bought)
+        quantity = one.quantity + missing_coins(booked, one.quantity, one.symbol, bought)
         told.append(
             {
                 "ticket": one.symbol,

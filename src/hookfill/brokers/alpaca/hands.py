@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
@@ -128,6 +129,11 @@ class Hands:
         """The broker's ids of the entries that made the position which a job closes."""
         account_id = self._agent.account_id
         return await self._patiently(lambda connection: store.guards_of(connection, account_id, errand.order_id))
+
+    async def bought_for(self, errand: Errand) -> Decimal:
+        """How much was bought in all for the position which a job closes."""
+        account_id = self._agent.account_id
+        return await self._patiently(lambda connection: store.bought_for(connection, account_id, errand.order_id))
 
     async def note_unknown(self, errand: Errand, text: str) -> None:
         """Show an order whose outcome nobody knows, and call a person."""

@@ -175,11 +175,15 @@ def to_sell(wanted: Decimal, available: Decimal, symbol: str) -> Decimal:
     return min(wanted, available) if available > ZERO else ZERO
 
 
-def missing_coins(wanted: Decimal, left: Decimal, symbol: str) -> Decimal:
-    """Coins that were bought and are not there because Alpaca took its fee out of them; 0 where it is more than a fee."""
+def missing_coins(wanted: Decimal, left: Decimal, symbol: str, bought: Decimal = ZERO) -> Decimal:
+    """Coins that were bought and are not there because Alpaca took its fee out of them; 0 where it is more than a fee.
+
+    Args:
+        bought: how many in all, where a part of them was sold before: the fee of all of them is missing in what is left.
+    """
     missing = wanted - left
     is_coin = instrument_for(symbol).kind is InstrumentKind.CRYPTO
-    return missing if is_coin and ZERO < missing <= wanted * COIN_FEE else ZERO
+    return missing if is_coin and ZERO < missing <= max(wanted, bought) * COIN_FEE else ZERO
 
 
 def _word(given: Mapping[str, Any], name: str) -> str:

@@ -110,6 +110,24 @@ WHERE positions.account_id = :account_id::uuid AND positions.status <> 'closed' 
 -- The position that an order is about.
 SELECT position_id FROM orders WHERE account_id = :account_id::uuid AND order_id = :order_id::uuid;
 
+-- name: bought_for$
+-- How much the entries have bought in all of the position that an order is about.
+SELECT coalesce(sum(entries.filled_quantity), 0)
+FROM orders JOIN orders AS entries
+    ON entries.account_id = orders.account_id AND entries.position_id = orders.position_id AND entries.purpose = 'entry'
+WHERE orders.account_id = :account_id::uuid AND orders.order_id = :order_id::uuid;
+
+-- name: held
+-- What the books hold, and how much of it was bought in all.
+SELECT strategy_id, symbol, quantity,
+       (
+           SELECT coalesce(sum(orders.filled_quantity), 0) FROM orders
+           WHERE orders.account_id = positions.account_id AND orders.position_id = positions.position_id
+             AND orders.purpose = 'entry'
+       ) AS bought
+FROM positions
+WHERE account_id = :account_id::uuid AND status <> 'closed';
+
 -- name: note_order!
 -- How an order stands at the broker, for people; the desk books its end.
 UPDATE orders

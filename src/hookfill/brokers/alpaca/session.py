@@ -16,7 +16,6 @@ from hookfill.brokers.alpaca.hands import ORDER_ALARM, Hands
 from hookfill.brokers.alpaca.stream import Updates
 from hookfill.brokers.mt5.reconcile import Seen
 from hookfill.brokers.mt5.reports import Report, take_report
-from hookfill.brokers.mt5.store import SQL as JOBS
 from hookfill.brokers.mt5.store import Agent
 from hookfill.brokers.port import Holding, NotNow, OrderState, Refused, Standing, Unknown
 from hookfill.ops.alarms import clear_alarms, raise_alarm
@@ -161,8 +160,8 @@ class Session:
         return strays
 
     async def _positions(self, connection: asyncpg.Connection, holdings: Sequence[Holding]) -> list[dict[str, Any]]:
-        rows = await connection.fetch(JOBS.our_positions.sql, self.found.account_id)
-        return compare.positions_of(holdings, compare.held_of(rows), self.found.symbol_map)
+        ours = compare.held_of(await store.held(connection, self.found.account_id))
+        return compare.positions_of(holdings, ours, self.found.symbol_map)
 
     async def _alarm(self, connection: asyncpg.Connection, strays: Sequence[OrderState]) -> None:
         for one in strays:

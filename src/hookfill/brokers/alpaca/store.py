@@ -6,6 +6,7 @@ another process may take over at once. All of it is done as the installation.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
@@ -96,6 +97,18 @@ async def guards_of(connection: asyncpg.Connection, account_id: UUID, order_id: 
     if position_id is None:
         return ()
     return [row["broker_order_id"] for row in await connection.fetch(SQL.guards_of.sql, account_id, position_id)]
+
+
+async def bought_for(connection: asyncpg.Connection, account_id: UUID, order_id: UUID | None) -> Decimal:
+    """How much was bought in all for the position which an order leaves."""
+    bought: Decimal = await connection.fetchval(SQL.bought_for.sql, account_id, order_id)
+    return bought
+
+
+async def held(connection: asyncpg.Connection, account_id: UUID) -> list[asyncpg.Record]:
+    """``strategy_id``, ``symbol``, ``quantity`` and ``bought`` of all open positions."""
+    rows: list[asyncpg.Record] = await connection.fetch(SQL.held.sql, account_id)
+    return rows
 
 
 async def guarded_entries(connection: asyncpg.Connection, account_id: UUID) -> list[asyncpg.Record]:
