@@ -8,6 +8,7 @@ from hookfill.desk.abroad import SQL as ABROAD
 from hookfill.desk.fold import fold
 from hookfill.desk.price import alert_prices
 from hookfill.market.reading import SQL as READING
+from hookfill.risk.model import Limits
 from support.desk import at, flat, signal, situation, strategy
 
 BUY = "buy EURUSD 0.1 @"
@@ -30,6 +31,18 @@ def test_the_newest_price_that_was_traded_at(texts: list[tuple[str, float]], exp
     outcome = fold(situation(*(signal(text, minute) for text, minute in texts), strategies=[strategy(policy={"pyramiding": 3})]))
     told = [(quote.symbol, quote.price, quote.at, quote.source) for quote in alert_prices(outcome)]
     assert told == [(symbol, Decimal(price), at(minute), "alert") for symbol, price, minute in expected]
+
+
+@pytest.mark.parametrize("leave", ["close BTCUSDT @110", "sell BTCUSDT 1 @110"])
+def test_a_position_that_only_alerts_price_is_left_at_the_alerts_price(leave: str) -> None:
+    """However far it has gone since: its last price is an alert's as well, and older. A market's price would bound it."""
+    texts = signal("buy BTCUSDT 1 @100", 1), signal(leave, 600)
+    outcome = fold(situation(*texts, limits=Limits()))
+    entry, left = (order.fills[0] for order in outcome.orders[:2])
+    assert (left.side, left.price, left.price_source) == ("sell", Decimal("109.989"), "alert")
+    assert left.realized_pnl == Decimal("109.989") - entry.price
+    told = fold(situation(*texts, limits=Limits(), bars=[flat(0, "100", symbol="BTCUSDT")]))
+    assert told.orders[1].fills[0].price == Decimal("99.99")
 
 
 @pytest.mark.parametrize("name", ["market knows better", "strategy forbids it"])

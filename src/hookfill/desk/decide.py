@@ -213,13 +213,15 @@ def _make_exit(case: Case, leg: Leg, number: int) -> None:
 def _exit_quote(case: Case, position: Position) -> Quote:
     """An exit always has a price: the newest one known, at worst the position's last mark.
 
-    An alert's own price beyond the collar around that mark is no price to leave at: the mark is.
+    An alert's own price beyond the collar around that mark is no price to leave at: the mark is. Where nobody but alerts tells a
+    price, the mark is an alert's too, and however old: then the newer one counts.
     """
     quote = case.quote
     if quote is None or quote.at < position.marked_at:
         return Quote(position.symbol, position.mark, position.marked_at, "mark")
     collar = case.situation.limits.price_collar_pct * position.mark
-    if quote.source == "alert" and abs(quote.price - position.mark) * 100 > collar:
+    is_told = case.situation.quotes.get(quote.symbol) is not None
+    if quote.source == "alert" and is_told and abs(quote.price - position.mark) * 100 > collar:
         return Quote(position.symbol, position.mark, case.now, "mark")
     return quote
 
