@@ -26,6 +26,7 @@ from hookfill.kernel.reasons import Reason
 from hookfill.market.model import Candle
 from hookfill.signals.model import Signal
 from support.desk import WIDE, bar, flat, only, signal, situation, strategy
+from support.options import NOW, bought
 
 EXITS = {"stop": {"pips": 20}, "target": {"pips": 40}}
 
@@ -165,6 +166,16 @@ def test_an_engine_that_stayed_out_may_enter_later_though_the_account_is_in() ->
     outcome = run(asks("buy", 0, "A", "A"), asks("buy", 1, "AB", "A"))
     assert told(outcome) == [("A", "entered", "engine_trend"), ("A", "pyramiding_limit", "entered")]
     assert [one.barred for one in outcome.shadow.experiments] == [None, None]
+
+
+@pytest.mark.parametrize(("policy", "says"), [("close", "left"), ("ignore", "opposite_ignored")])
+def test_engines_that_agree_hold_the_same_options_whoever_owns_the_signals(policy: str, says: str) -> None:
+    """Options that the account holds by an engine's verdict are that engine's, as any position is: no second entry is made."""
+    texts = ['{"symbol": "SPY", "action": "buy", "comment": "AB"}', '{"symbol": "SPY", "action": "sell", "comment": "AB"}']
+    asked = [signal(text, NOW + number, variant="AB"[number]) for number, text in enumerate(texts)]
+    outcome = bought(*asked, strategies=[tried(options={"trade": "always"}, policy={"on_opposite": policy}, exits={})])
+    assert told(outcome) == [("A", "entered", "entered"), ("B", says, says)]
+    assert [one.variant for one in outcome.shadow.trades if one.purpose == "entry"] == ["B"]
 
 
 def test_the_routers_choice_is_made_where_the_door_made_none() -> None:

@@ -20,6 +20,7 @@ from hookfill.accounts.model import Account
 from hookfill.desk.book import Book
 from hookfill.desk.decide import decide_signal
 from hookfill.desk.model import Outcome, Situation, Step
+from hookfill.desk.options import canonical, wants_option
 from hookfill.desk.passing import make_way, reach, see
 from hookfill.desk.resting import end_waiting
 from hookfill.desk.settings import TradingRules
@@ -150,7 +151,7 @@ class ShadowBook:
         """What one variant's side did: the account's own step for the one that acts, else what the shadow made of it."""
         if trial.planned is None:  # it was refused before anything was looked at
             return _said(step)
-        is_shared = variant == trial.acting or self._shares(trial, variant)
+        is_shared = variant == trial.acting or self._shares(book, signal, rules, trial, variant)
         own = trial.in_shadow(variant, exits_only=is_shared, barred=barred)
         try:
             made = self._step(book, signal, rules, own)
@@ -173,13 +174,12 @@ class ShadowBook:
         shadow.apply(Step(shadow.account, positions=made.positions, orders=made.orders, rested=made.rested))
         return made
 
-    def _shares(self, trial: Trial, variant: Variant) -> bool:
-        """Whether the account's own position is this variant's, too, and the alert adds nothing to it for either."""
+    def _shares(self, book: Book, signal: Signal, rules: TradingRules | None, trial: Trial, variant: Variant) -> bool:
+        """Whether what the account holds is this variant's, too, and the alert adds nothing to it for either."""
         assert trial.planned is not None
-        if trial.held is None or any(leg.purpose == "entry" for leg in trial.planned.legs):
+        if any(leg.purpose == "entry" for leg in trial.planned.legs) or _concerned(self._books[variant], signal, rules):
             return False
-        has_own = self._books[variant].position(trial.held.strategy_id, trial.held.symbol) is not None
-        return not has_own and variant in self._owners.get(trial.held.position_id, ())
+        return any(variant in self._owners.get(one.position_id, ()) for one in _concerned(book, signal, rules))
 
     def _note_owner(self, trial: Trial, step: Step) -> None:
         for position_id in _entered(step):
@@ -201,6 +201,15 @@ class ShadowBook:
             trades=trades,
             failures=tuple(self._failures),
         )
+
+
+def _concerned(book: Book, signal: Signal, rules: TradingRules | None) -> list[Position]:
+    """What a book holds that the alert is about, as its plan sees it: a position in the symbol, or options on it."""
+    alert = canonical(signal).alert
+    own, options = book.position(signal.strategy_id, alert.symbol), book.options_on(signal.strategy_id, alert.symbol)
+    if options and (own is None or (rules is not None and wants_option(alert, rules))):
+        return options
+    return [] if own is None else [own]
 
 
 def _trades(variant: Variant, outcome: Outcome) -> Iterable[ShadowTrade]:
