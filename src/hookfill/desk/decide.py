@@ -124,7 +124,7 @@ def _at_broker(case: Case) -> Case:
 def _judge(case: Case) -> None:
     """Gates, engine, plan; then the closing legs, then the entry."""
     if case.trial is not None:
-        case.trial.note(case.plan, case.position)
+        case.trial.note(case.plan)
     note_equity(case)
     _pass_gates(case)
     check_can_wait(case)

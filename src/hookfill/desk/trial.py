@@ -63,7 +63,6 @@ class Trial:
         exits_only: what this side enters on the signal, the account does itself.
         barred: why the shadow book may not enter, whatever the engine thinks.
         planned: what the alert means for the account's own position; None: it was refused before.
-        held: the account's own position before the signal.
         equity: the account's before its entry, by which the shadow's is sized, too; None: not known.
     """
 
@@ -74,13 +73,12 @@ class Trial:
     exits_only: bool = False
     barred: Reason | None = None
     planned: Plan | None = None
-    held: Position | None = None
     equity: Decimal | None = None
 
-    def note(self, planned: Plan, held: Position | None) -> None:
+    def note(self, planned: Plan) -> None:
         """Keep what the account's own side starts from."""
         if not self.is_shadow:
-            self.planned, self.held = planned, held
+            self.planned = planned
 
     def judge(self, look: Callable[[], MarketView], filters: Filters, *, only_leaves: bool) -> Decision:
         """The verdict that counts here.
