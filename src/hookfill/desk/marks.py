@@ -35,7 +35,8 @@ def mark(book: Book, price: Candle | Quote, abroad: Abroad | None = None) -> Ste
         return None
     at = price.closes_at if isinstance(price, Candle) else price.at
     made: Made = {}
-    return taken(book, abroad, held, [_judged(book, position, price, at, made) for position in held], at)
+    source = "candle" if isinstance(price, Candle) else price.source
+    return taken(book, abroad, held, [_judged(book, position, price, at, made) for position in held], at, source)
 
 
 def _judged(book: Book, position: Position, price: Candle | Quote, at: datetime, made: Made) -> BarOutcome:
@@ -73,13 +74,16 @@ def _own(book: Book, position: Position, price: Candle | Quote, at: datetime, ma
     return own
 
 
-def taken(book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime) -> Step | None:
+def taken(
+    book: Book, abroad: Abroad | None, held: list[Position], outcomes: list[BarOutcome], at: datetime, source: str
+) -> Step | None:
     """The exits that are due taken, on paper or by asking the broker; None when nothing changed.
 
     Args:
         held: the positions before.
         outcomes: of each, what a price or the time has done to it.
         at: when (UTC).
+        source: where the price comes from.
     """
     account = book.account
     changed: list[Position] = []
@@ -98,19 +102,19 @@ def taken(book: Book, abroad: Abroad | None, held: list[Position], outcomes: lis
         else:
             account = roll_day(account, at)
             for one in due:
-                account, after, order = _leave(book, account, after, one)
+                account, after, order = _leave(book, account, after, one, source)
                 orders.append(order)
         if after is not before:
             changed.append(after)
     return Step(account=account, positions=tuple(changed), orders=tuple(orders), moves=moves) if changed else None
 
 
-def _leave(book: Book, account: Account, position: Position, due: Exit) -> tuple[Account, Position, Order]:
+def _leave(book: Book, account: Account, position: Position, due: Exit, source: str) -> tuple[Account, Position, Order]:
     instrument = instrument_for(position.symbol)
     side = Side.SELL if position.quantity > 0 else Side.BUY
     terms = None if position.underlying is None else book.terms(position)
     met = due if terms is None else at_bid(due, terms)
-    price = Price(exit_fill_price(side, met, instrument, costs_of(book.paper, terms)), "candle", met.low, met.high)
+    price = Price(exit_fill_price(side, met, instrument, costs_of(book.paper, terms)), source, met.low, met.high)
     is_part = due.quantity is not None
     ticket = Ticket(
         client_order_id=f"{position.position_id.hex}-target-{due.target}" if is_part else f"{position.position_id.hex}-exit",

@@ -93,7 +93,7 @@ def _at_its_time(book: Book, situation: Situation, position: Position) -> Step |
         return Step(book.account, positions=(seen,))
     reason = ExitReason(position.leave_for or ExitReason.MAX_HOLD)
     due = Exit(reason, None, position.mark, None, None, at)
-    return taken(book, situation.abroad, [position], [BarOutcome(seen, due)], at)
+    return taken(book, situation.abroad, [position], [BarOutcome(seen, due)], at, "mark")
 
 
 def _is_priced(situation: Situation, position: Position, at: datetime) -> bool:
