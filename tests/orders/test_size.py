@@ -1,5 +1,6 @@
 """Sizing: the arithmetic of each mode, the lot steps, and the words that explain it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -37,6 +38,7 @@ SHARE = instrument(InstrumentKind.EQUITY)
 LOT = instrument(InstrumentKind.FX, "100000", "0.01", "0.05", "0.00001", "0.0001")
 FUTURE = instrument(InstrumentKind.FUTURE, "50", "1", "0.1", "0.25", "0.25")
 COIN = instrument(InstrumentKind.CRYPTO, "1", "0.0001", "1", "0.00000001")
+CHEAP = replace(COIN, min_notional=D(1))
 FIXED = SizingRule()
 EQUITY_10 = SizingRule(SizingMode.EQUITY_PERCENT, percent=D(10))
 RISK_1 = SizingRule(SizingMode.RISK_PERCENT, percent=D(1))
@@ -72,6 +74,14 @@ def size(rule, traded, price="100", *, asked=None, stop=None, equity="100000", o
         (FIXED, LOT, {}, "0.01", None),
         (FIXED, COIN, {}, "0.01", None),
         (FIXED, instrument(InstrumentKind.FX, "1000", "0.1"), {}, "0.1", None),
+        # A coin's entry is worth a dollar at least; so is the usual one of a cheap coin.
+        (FIXED, CHEAP, {"price": "0.5", "asked": "1.9999"}, "0", Reason.SIZE_TOO_SMALL),
+        (FIXED, CHEAP, {"price": "0.5", "asked": "2"}, "2", None),
+        (SizingRule(quantity=D("0.01")), CHEAP, {"price": "99.99"}, "0", Reason.SIZE_TOO_SMALL),
+        (SizingRule(quantity=D("0.01")), CHEAP, {"price": "100"}, "0.01", None),
+        (EQUITY_10, CHEAP, {"price": "0.5", "equity": "9"}, "0", Reason.SIZE_TOO_SMALL),
+        (FIXED, CHEAP, {"price": "0.3"}, "3.3334", None),
+        (FIXED, CHEAP, {"price": "64000"}, "0.01", None),
         # Equity: 10 % of 100,000 is 10,000 of capital.
         (EQUITY_10, SHARE, {"price": "333"}, "30", None),
         (EQUITY_10, LOT, {"price": "1.25"}, "1.6", None),
@@ -103,6 +113,9 @@ def test_explanations_show_the_arithmetic():
     assert size(EQUITY_10, LOT, "1.25").explanation == (
         "10 % of equity 100000 = 10000 to commit; one unit commits 1.25 × 100000 × margin rate 0.05 = 6250; "
         "10000 ÷ 6250 = 1.6; in steps of 0.01: 1.6."
+    )
+    assert size(FIXED, CHEAP, "0.5", asked="1").explanation == (
+        "The alert asks for 1; in steps of 0.0001: 1. At 0.5 that is worth 0.5, below the smallest order of 1."
     )
     assert size(FIXED, SHARE, asked="0.5").explanation == "The alert asks for 0.5; in steps of 1: 0, below the smallest order of 1."
     assert size(FIXED, COIN).explanation == (

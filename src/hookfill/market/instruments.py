@@ -11,6 +11,7 @@ Where the numbers come from:
 * Futures: the contract specifications of CME Group (CME, CBOT, NYMEX, COMEX) and Cboe (VX): dollars per point, and the smallest
   price step. Grains and livestock are quoted in cents, so a point is a cent. A tenth of the notional stands for the margin, which
   the exchanges themselves set per contract and change often.
+* Coins: the smallest order is worth one dollar, as at Alpaca; exchanges ask for more.
 * Options on shares, funds and indices of the United States: 100 units of the underlying, prices in cents (the classes that trade in
   nickels and dimes are not told apart), paid in full.
 
@@ -256,6 +257,7 @@ def _crypto(name: str, currency: str) -> Instrument:
         pip=Decimal("0.01"),
         margin_rate=Decimal(1),
         in_contracts=False,
+        min_notional=Decimal(1),
     )
 
 

@@ -106,6 +106,7 @@ class Instrument:
         margin_rate: capital committed per notional, 0 < rate <= 1 (1 means fully paid).
         in_contracts: whether quantity counts contracts or lots (size limit applies), not shares or coins.
         option: of an option its contract; None for all else.
+        min_notional: the smallest order's worth, in the account's currency.
     """
 
     symbol: str
@@ -119,6 +120,7 @@ class Instrument:
     margin_rate: Decimal
     in_contracts: bool
     option: OptionContract | None = None
+    min_notional: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Whatever is asked is floored to the instrument's lot step toward zero: an order 
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import assert_never
 
 from hookfill.kernel.errors import ConfigurationError
@@ -82,17 +82,19 @@ def size_entry(
         default_quantity: the user's own size where neither the alert nor the strategy names one; None: the instrument's.
     """
     if alert_quantity is not None:
-        return _to_lots(alert_quantity, f"The alert asks for {plain(alert_quantity)}", instrument)
+        sized = _to_lots(alert_quantity, f"The alert asks for {plain(alert_quantity)}", instrument)
+        return _worth_it(sized, instrument, price)
     match rule.mode:
         case SizingMode.FIXED:
-            return _fixed(rule, instrument, default_quantity)
+            sized = _fixed(rule, instrument, price, default_quantity)
         case SizingMode.EQUITY_PERCENT:
-            return _by_equity(rule, instrument, price, equity)
+            sized = _by_equity(rule, instrument, price, equity)
         case SizingMode.RISK_PERCENT:
             percent = risk_override_pct if risk_override_pct is not None else rule.percent or DEFAULT_RISK_PERCENT
-            return _by_risk(percent, instrument, price, stop_price, equity)
+            sized = _by_risk(percent, instrument, price, stop_price, equity)
         case _:
             assert_never(rule.mode)
+    return _worth_it(sized, instrument, price)
 
 
 def at_most(sized: Sized, rule: SizingRule, instrument: Instrument, room: Decimal) -> Sized:
@@ -121,10 +123,10 @@ def size_exit(quantity: Decimal, held: Decimal, instrument: Instrument) -> Sized
     return _to_lots(quantity, f"{plain(quantity)} of the {plain(held)} held", instrument, least=instrument.lot_step)
 
 
-def _fixed(rule: SizingRule, instrument: Instrument, default: Decimal | None) -> Sized:
+def _fixed(rule: SizingRule, instrument: Instrument, price: Decimal, default: Decimal | None) -> Sized:
     if rule.quantity is not None:
         return _to_lots(rule.quantity, f"The strategy's fixed size is {plain(rule.quantity)}", instrument)
-    usual = max(DEFAULT_QUANTITY[instrument.kind], instrument.min_quantity) if default is None else default
+    usual = max(DEFAULT_QUANTITY[instrument.kind], _smallest(instrument, price)) if default is None else default
     return _to_lots(usual, f"Neither the alert nor the strategy names a size; the default is {plain(usual)}", instrument)
 
 
@@ -168,6 +170,22 @@ def _to_lots(asked: Decimal, words: str, instrument: Instrument, *, least: Decim
     if quantity >= MAX_QUANTITY:
         return Sized(ZERO, Reason.MAX_POSITION_SIZE_EXCEEDED, f"{in_steps}; an order must stay below {MAX_QUANTITY:f}.")
     return Sized(quantity, None, f"{in_steps}.")
+
+
+def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
+    """The smallest order at a price: a hundredth of a cheap coin would be worth nothing."""
+    per_step = price * instrument.multiplier * instrument.lot_step
+    steps = (instrument.min_notional / per_step).to_integral_value(rounding=ROUND_CEILING)
+    return max(instrument.min_quantity, steps * instrument.lot_step)
+
+
+def _worth_it(sized: Sized, instrument: Instrument, price: Decimal) -> Sized:
+    """Refuse an entry that is worth less than the smallest order; exits have no such bound, so that nothing is left over."""
+    worth = sized.quantity * price * instrument.multiplier
+    if sized.refusal is not None or worth >= instrument.min_notional:
+        return sized
+    told = f"At {plain(price)} that is worth {_money(worth)}, below the smallest order of {plain(instrument.min_notional)}."
+    return Sized(ZERO, Reason.SIZE_TOO_SMALL, f"{sized.explanation} {told}")
 
 
 def _money(value: Decimal) -> str:
