@@ -82,6 +82,8 @@ def size(rule, traded, price="100", *, asked=None, stop=None, equity="100000", o
         (EQUITY_10, CHEAP, {"price": "0.5", "equity": "9"}, "0", Reason.SIZE_TOO_SMALL),
         (FIXED, CHEAP, {"price": "0.3"}, "3.3334", None),
         (FIXED, CHEAP, {"price": "64000"}, "0.01", None),
+        (FIXED, CHEAP, {"price": "0"}, "0.01", None),
+        (FIXED, CHEAP, {"price": "0", "asked": "0.1"}, "0.1", None),
         # Equity: 10 % of 100,000 is 10,000 of capital.
         (EQUITY_10, SHARE, {"price": "333"}, "30", None),
         (EQUITY_10, LOT, {"price": "1.25"}, "1.6", None),

@@ -75,7 +75,7 @@ def size_entry(
         rule: the strategy's sizing.
         alert_quantity: lots, contracts, shares or coins that the alert asks for.
         instrument: what is traded; its currency is taken to be the account's.
-        price: the price that the entry is expected at.
+        price: the price that the entry is expected at; 0 where it is not known, which will do for a fixed size at a broker.
         stop_price: where the position would be stopped; needed by ``risk_percent`` only.
         equity: of the account, in its currency.
         risk_override_pct: replaces the rule's percent in mode ``risk_percent``.
@@ -175,6 +175,8 @@ def _to_lots(asked: Decimal, words: str, instrument: Instrument, *, least: Decim
 def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
     """The smallest order at a price: a hundredth of a cheap coin would be worth nothing."""
     per_step = price * instrument.multiplier * instrument.lot_step
+    if not per_step:
+        return instrument.min_quantity
     steps = (instrument.min_notional / per_step).to_integral_value(rounding=ROUND_CEILING)
     return max(instrument.min_quantity, steps * instrument.lot_step)
 
@@ -182,7 +184,7 @@ def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
 def _worth_it(sized: Sized, instrument: Instrument, price: Decimal) -> Sized:
     """Refuse an entry that is worth less than the smallest order; exits have no such bound, so that nothing is left over."""
     worth = sized.quantity * price * instrument.multiplier
-    if sized.refusal is not None or worth >= instrument.min_notional:
+    if sized.refusal is not None or not price or worth >= instrument.min_notional:
         return sized
     told = f"At {plain(price)} that is worth {_money(worth)}, below the smallest order of {plain(instrument.min_notional)}."
     return Sized(ZERO, Reason.SIZE_TOO_SMALL, f"{sized.explanation} {told}")
