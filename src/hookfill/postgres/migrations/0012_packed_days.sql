@@ -1,7 +1,3 @@
--- In which transaction a day was packed: a reader that has read an account's days is told only those that were packed since.
-ALTER TABLE journal_days ADD COLUMN packed_in bigint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN journal_days.packed_in IS 'number of the transaction in which records was made; 0: before this column was there';
--- Which days there are and which have changed is found in the key's index, without their records.
-ALTER TABLE journal_days
-    DROP CONSTRAINT journal_days_pkey,
-    ADD PRIMARY KEY (account_id, day) INCLUDE (packed_in, is_dirty, layout);
+-- When a day was packed: a reader that knows it already need not be told it again.
+ALTER TABLE journal_days ADD COLUMN packed_at timestamptz;
+COMMENT ON COLUMN journal_days.packed_at IS 'when records was made; the same moment means the same records';
