@@ -11,10 +11,11 @@ import asyncpg
 import httpx
 import pytest
 
+from hookfill.api import agent_work
 from hookfill.api import waking as waking_module
 from hookfill.api.build import build_api
 from hookfill.api.waking import Waking
-from hookfill.brokers.mt5.store import announce_jobs
+from hookfill.brokers.mt5.store import Agent, announce_jobs, lease_job
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
 from support.agents import TestAgent, new_agent, new_connection, new_job
@@ -231,18 +232,31 @@ async def test_an_agent_that_hangs_up_is_not_waited_for(house: House, monkeypatc
 
 async def test_a_job_that_nobody_was_told_of_is_given_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waking_module, "POLL_SECONDS", NEVER)
+    begun = ended = 0
+    bell = Bell()
+
+    async def lease(connection: asyncpg.Connection, asking: Agent) -> asyncpg.Record | None:
+        nonlocal begun, ended
+        begun += 1
+        bell.ring()
+        try:
+            return await lease_job(connection, asking)
+        finally:
+            ended += 1
+            bell.ring()
+
+    monkeypatch.setattr(agent_work, "lease_job", lease)
     agent = await new_agent(house)
     waking, line = Waking(house.pool), Line()
     api = build_api(house.pool, "http://house", waking=waking)
     serving = asyncio.create_task(api(scope_of(agent), line.receive, line.send))  # type: ignore[arg-type]
-    await wait_until_async(lambda: bool(waking.accounts), "the request waits")
+    # One look for a job at once, another when it is sure to be woken; the third is the one that finds it.
+    await bell.until(lambda: (begun, ended) == (2, 2), "the request waits")
     await new_job(house, agent.account_id)
     async with house.pool.acquire() as blocking, blocking.transaction():
         await blocking.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
         waking.wake(waking.accounts)
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass"
-        while not await blocking.fetchval(waits):  # noqa: ASYNC110 - no event tells that a request is about to lease the job
-            await asyncio.sleep(0.01)
+        await bell.until(lambda: begun == 3, "the request looks for the job")
         line.gone.set()
     await asyncio.wait_for(serving, 30)
     job = await house.pool.fetchrow("SELECT status, attempts, leased_until <= clock_timestamp() AS is_over FROM jobs")

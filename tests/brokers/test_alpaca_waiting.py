@@ -18,6 +18,7 @@ from hookfill.kernel.ids import new_id
 FOR_EVER = 3600.0
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 OURS = {"client_order_id": "ours", "symbol": "BTCUSD", "side": "buy", "volume": "4"}
+NOT_ASKED = "waiting for an order asks nothing of this"
 LIMIT = {**OURS, "order_type": "limit", "order_price": "40000"}
 
 
@@ -50,22 +51,22 @@ class Slow:
         self.state = replace(self.state, standing=Standing.CANCELLED)
 
     async def look_with_legs(self, broker_order_id: str) -> OrderState | None:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def positions(self) -> Sequence[Holding]:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def funds(self) -> Funds:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def guards_of(self, errand: Errand) -> Sequence[str]:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def bought_for(self, errand: Errand) -> Decimal:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def note_unknown(self, errand: Errand, text: str) -> None:
-        raise NotImplementedError
+        raise AssertionError(NOT_ASKED)
 
     async def note_working(self, errand: Errand, state: OrderState) -> None:
         self.works.set()
