@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from hookfill.inbox import store
 from hookfill.inbox.model import Delivery
@@ -64,6 +65,17 @@ async def test_writing_a_batch_again_changes_nothing(connection: asyncpg.Connect
     assert await store.flush(connection, batch) == first
     assert await stored(connection) == before
     assert await connection.fetchval("SELECT count(*) FROM signals") == 2
+
+
+async def test_what_is_new_is_stored_without_looking_and_can_not_be_stored_twice(
+    connection: asyncpg.Connection, make: Deliver
+) -> None:
+    delivery = make(b"one")
+    assert (await store.flush(connection, [delivery], are_new=True))[0].fresh
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await store.flush(connection, [delivery], are_new=True)
+    assert (await store.flush(connection, [delivery]))[0].fresh
+    assert await connection.fetchval("SELECT count(*) FROM messages") == 1
 
 
 async def test_two_writers_that_meet_link_to_the_one_that_was_first(

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from hookfill.inbox import store
-from hookfill.inbox.model import Delivery
+from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import Spool, SpoolFull
 from hookfill.inbox.writer import MAX_BATCH, Writer
 from hookfill.kernel.ids import new_id
@@ -32,23 +32,76 @@ async def submit_all(writer: Writer, deliveries: list[Delivery]) -> list[tuple[b
     return [(receipt.fresh, receipt.signal_id) for receipt in receipts]
 
 
-async def test_what_piles_up_is_one_commit(
+async def test_what_piles_up_is_few_commits(
     connection: asyncpg.Connection, writer: Writer, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
     flush = store.flush
 
-    async def counting_flush(connection: asyncpg.Connection, deliveries: list[Delivery]) -> object:
+    async def counting_flush(connection: asyncpg.Connection, deliveries: list[Delivery], *, are_new: bool) -> object:
         sizes.append(len(deliveries))
-        return await flush(connection, deliveries)
+        return await flush(connection, deliveries, are_new=are_new)
 
     monkeypatch.setattr(store, "flush", counting_flush)
-    deliveries = [make(bytes([number % 256, number // 256])) for number in range(MAX_BATCH + 20)]
+    deliveries = [make(bytes([number % 256, number // 256])) for number in range(2 * MAX_BATCH + 20)]
     answers = await submit_all(writer, deliveries)
     assert answers == [(True, signal_id(delivery)) for delivery in deliveries]
-    assert sizes == [MAX_BATCH, 20]
+    assert sizes == [MAX_BATCH, MAX_BATCH, 20]
     transactions = await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM messages")
-    assert transactions == 2
+    assert transactions == 3
+
+
+class Turns:
+    """Senders who send again as soon as they are answered, and a database that has stored a batch when all others wait for it."""
+
+    def __init__(self, writer: Writer, make: Make, senders: int) -> None:
+        self._writer, self._make, self._senders = writer, make, senders
+        self._waiting = 0
+        self.noted: list[tuple[str, int]] = []
+
+    def send(self, times: int, ended: asyncio.Queue[None]) -> None:
+        """Let one sender send so many times."""
+
+        def done(outcome: Receipt | Exception) -> None:
+            assert isinstance(outcome, Receipt)
+            self.noted.append(("answered", 1))
+            if times > 1:
+                self.send(times - 1, ended)
+            else:
+                self._senders -= 1
+                ended.put_nowait(None)
+
+        self._waiting += 1
+        self._writer.put(self._make(None), done)
+
+    async def flush(self, _connection: asyncpg.Connection, deliveries: list[Delivery], *, are_new: bool) -> list[Receipt]:
+        """In place of the store's."""
+        assert are_new
+        self.noted.append(("taken", len(deliveries)))
+        self._waiting -= len(deliveries)
+        while self._waiting + len(deliveries) < self._senders:
+            await asyncio.sleep(0)
+        return [Receipt(True, signal_id(delivery)) for delivery in deliveries]
+
+
+async def test_unequal_groups_of_senders_even_out_and_the_next_batch_goes_before_the_answers(
+    writer: Writer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, ended = Turns(writer, make, 64), asyncio.Queue[None]()
+    monkeypatch.setattr(store, "flush", turns.flush)
+    for group in (50, 14):
+        for _ in range(group):
+            turns.send(20, ended)
+        while not turns.noted:
+            await asyncio.sleep(0)
+    for _ in range(64):
+        await ended.get()
+    batches = [(place, size) for place, (what, size) in enumerate(turns.noted) if what == "taken"]
+    assert [size for _, size in batches[8:30]] == [32] * 22
+    # A batch is taken when the one before it is stored, and before any of its senders is told so.
+    assert [place for place, _ in batches[8:30]] == [batches[8][0] + 33 * number for number in range(22)]
+    answered = sum(1 for what, _ in turns.noted[: batches[8][0]] if what == "answered")
+    assert answered == sum(size for _, size in batches[:7])
 
 
 async def test_an_accounts_messages_are_stored_in_the_order_in_which_they_arrived(

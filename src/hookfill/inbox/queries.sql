@@ -1,15 +1,15 @@
 -- name: flush_batch
 -- Store a batch of deliveries in one commit: gate keys, messages and signals together. The batch comes as one JSON text: making it
 -- costs the server's one thread a third of what an array per column does, and taking it apart is done on PostgreSQL's own core.
--- Returns the duplicates, each with the
--- signal of the delivery that it repeats.
+-- Returns the duplicates, each with the signal of the delivery that it repeats.
 -- The gate's row is returned in any case: within the window it is still the first delivery's, and who finds itself there is
 -- fresh. Keys are upserted in order so that two writers never wait for each other in a circle. A delivery that is here already
 -- (its batch was committed but the answer got lost) changes nothing.
 WITH incoming AS (
-    SELECT account_id, message_id, strategy_id, door, source, content_type, headers, decode(body, 'base64') AS body, received_at,
-           as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant,
-           split_percentage, decode(repaired_body, 'base64') AS repaired_body, repaired_by
+    SELECT account_id, message_id, strategy_id, door, coalesce(source, 'live') AS source, content_type, headers,
+           decode(body, 'base64') AS body, received_at, coalesce(as_of, received_at) AS as_of, coalesce(state, 'processed') AS state,
+           reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant, split_percentage,
+           decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,
@@ -20,7 +20,7 @@ WITH incoming AS (
     INSERT INTO gate (account_id, key, seen_us, message_id, signal_id)
     SELECT account_id, gate_key, seen_us, message_id, signal_id
     FROM incoming
-    WHERE gate_key IS NOT NULL AND NOT is_repeat
+    WHERE gate_key IS NOT NULL AND is_repeat IS NULL
     ORDER BY account_id, gate_key
     ON CONFLICT (account_id, key) DO UPDATE
     SET seen_us = CASE WHEN gate.seen_us < excluded.seen_us - :window_us::bigint THEN excluded.seen_us ELSE gate.seen_us END,
@@ -61,9 +61,10 @@ SELECT key FROM gate WHERE account_id = :account_id::uuid AND key = ANY (:keys::
 -- A commit that costs what storing these messages would, and stores nothing: unknown webhook secrets take as long as known ones. The
 -- batch is read just as above; then as much goes to PostgreSQL's log as rows and index entries would bring there.
 WITH incoming AS (
-    SELECT account_id, message_id, strategy_id, door, source, content_type, headers::jsonb AS headers, decode(body, 'base64') AS body,
-           received_at, as_of, state, reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id,
-           variant, split_percentage, decode(repaired_body, 'base64') AS repaired_body, repaired_by
+    SELECT account_id, message_id, strategy_id, door, coalesce(source, 'live') AS source, content_type, headers::jsonb AS headers,
+           decode(body, 'base64') AS body, received_at, coalesce(as_of, received_at) AS as_of, coalesce(state, 'processed') AS state,
+           reason, error, decode(gate_key, 'hex') AS gate_key, seen_us, is_repeat, signal_id, experiment_id, variant, split_percentage,
+           decode(repaired_body, 'base64') AS repaired_body, repaired_by
     FROM json_to_recordset(:batch::json) AS t (
         account_id uuid, message_id uuid, strategy_id uuid, door text, source text, content_type text, headers text, body text,
         received_at timestamptz, as_of timestamptz, state text, reason text, error text, gate_key text, seen_us bigint,

@@ -1,8 +1,10 @@
 """Runs the inbox's statements."""
 
+import re
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +20,13 @@ DESK_CHANNEL = "hookfill_signals"
 """Where workers hear of pending signals."""
 JOURNAL_CHANNEL = "hookfill_journal"
 """Where workers hear of messages that are stored and wait to be read."""
+_UNLESS_THERE = re.compile(r"\bON CONFLICT \(account_id, (?:message|signal)_id\) DO NOTHING\b")
 
 
 def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict[str, Any]]:
     """The batch as the statement takes it: JSON objects named like the columns, bytes as base64 or hexadecimal text.
 
-    What is null is left out: PostgreSQL reads a missing member as null, and need not read its name.
+    What is null or as usual is left out: PostgreSQL reads a missing member as null, and need not read its name.
     """
     rows = []
     for delivery, is_repeat in zip(deliveries, repeats, strict=True):
@@ -32,16 +35,20 @@ def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict
             "message_id": delivery.message_id,
             "strategy_id": delivery.strategy_id,
             "door": delivery.door,
-            "source": delivery.source,
             "content_type": delivery.content_type,
             "headers": delivery.headers,
             "body": b64encode(delivery.body).decode(),
             "received_at": delivery.received_at,
-            "as_of": delivery.as_of,
-            "state": delivery.state,
             "seen_us": delivery.seen_us,
-            "is_repeat": is_repeat,
         }
+        if delivery.source != "live":
+            row["source"] = delivery.source
+        if delivery.as_of != delivery.received_at:
+            row["as_of"] = delivery.as_of
+        if delivery.state != "processed":
+            row["state"] = delivery.state
+        if is_repeat:
+            row["is_repeat"] = True
         if delivery.reason is not None:
             row["reason"] = delivery.reason
         if delivery.error is not None:
@@ -76,13 +83,23 @@ def _repeats(deliveries: Sequence[Delivery]) -> list[bool]:
     return repeats
 
 
-async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery]) -> list[Receipt]:
+@cache
+def _flush_sql(*, are_new: bool) -> str:
+    """Where nothing can be there yet PostgreSQL need not look: it saves the looking, and a log record for each row."""
+    sql: str = SQL.flush_batch.sql
+    return _UNLESS_THERE.sub("", sql) if are_new else sql
+
+
+async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery], *, are_new: bool = False) -> list[Receipt]:
     """Store deliveries in one commit and answer for each, in order.
 
+    Args:
+        are_new: none of them can have been stored before, and none comes again should this fail.
+
     Raises:
-        asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe.
+        asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe unless ``are_new``.
     """
-    rows = await connection.fetch(SQL.flush_batch.sql, _batch(deliveries, _repeats(deliveries)), WINDOW_US)
+    rows = await connection.fetch(_flush_sql(are_new=are_new), _batch(deliveries, _repeats(deliveries)), WINDOW_US)
     firsts: dict[UUID, UUID | None] = {row["message_id"]: row["first_signal_id"] for row in rows}
     return [_receipt(delivery, firsts) for delivery in deliveries]
 

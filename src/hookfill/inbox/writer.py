@@ -1,7 +1,8 @@
 """The group-commit writer: what has piled up while the last commit was under way goes to disk as one statement.
 
-There is no artificial delay: with one sender a batch is one delivery, under load it is what came in meanwhile. Deliveries of one
-account always take the same lane, so they are stored in the order in which they arrived.
+There is no artificial delay: with one sender a batch is one delivery, under load it is what came in meanwhile, or as much of it as keeps
+this process and the database busy at the same time (``_Lane._share``). Deliveries of one account always take the same lane, so they are
+stored in the order in which they arrived.
 
 When the database does not answer within ``ANSWER_SECONDS``, batches go to the spool and are acknowledged all the same; a
 background task writes them on, in order, as soon as the database is back, and only then do new ones go to the database again.
@@ -49,6 +50,7 @@ class _Lane:
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
+        self._last_size = 0
 
     def put(self, delivery: Delivery, done: Done) -> None:
         if len(self._waiting) >= MAX_WAITING:
@@ -57,31 +59,49 @@ class _Lane:
         self._wake.set()
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
                 batch = self._take()
-                try:
-                    receipts = await self._write([delivery for delivery, _, _ in batch])
-                except Exception as error:
-                    self._writer.settle(batch, [error] * len(batch))
+                outcomes = await self._outcomes(batch)
+                if self._waiting:  # the database gets its next batch first, and works on it while these senders are answered
+                    loop.call_soon(self._writer.settle, batch, outcomes)
                 else:
-                    stored = iter(receipts)
-                    self._writer.settle(batch, [_DECOY if delivery.is_decoy else next(stored) for delivery, _, _ in batch])
+                    self._writer.settle(batch, outcomes)
 
     def _take(self) -> list[_Waiting]:
-        """What waits, up to a batch; a key's genuine repeat (later than the window) must wait for the next one."""
+        """What waits, up to this batch's share; a key's genuine repeat (later than the window) must wait for the next one."""
         first_seen: dict[tuple[object, bytes], int] = {}
         batch: list[_Waiting] = []
-        while self._waiting and len(batch) < MAX_BATCH:
+        most = self._share()
+        while self._waiting and len(batch) < most:
             delivery = self._waiting[0][0]
             if delivery.gate_key is not None:
                 key = (delivery.account_id, delivery.gate_key)
                 if delivery.seen_us - first_seen.setdefault(key, delivery.seen_us) > store.WINDOW_US:
                     break
             batch.append(self._waiting.popleft())
+        self._last_size = len(batch)
         return batch
+
+    def _share(self) -> int:
+        """How many deliveries the next batch may have: half of those waiting and those just stored together.
+
+        Senders that wait for their answer before they send again come in two groups: the database stores one while this process reads
+        the other. If each batch took all that waits, unequal groups would stay unequal for ever, and the database would idle while the
+        large one is read; as it is, they even out within a few batches.
+        """
+        return min(MAX_BATCH, (len(self._waiting) + self._last_size + 1) // 2)
+
+    async def _outcomes(self, batch: list[_Waiting]) -> list[Receipt | Exception]:
+        """Bring a batch to disk; what became of each of its deliveries."""
+        try:
+            receipts = iter(await self._write([delivery for delivery, _, _ in batch]))
+        except Exception as error:
+            return [error] * len(batch)
+        return [_DECOY if delivery.is_decoy else next(receipts) for delivery, _, _ in batch]
 
     async def _write(self, batch: list[Delivery]) -> list[Receipt]:
         """Bring a batch to disk; receipts for all that are no decoys."""
@@ -105,7 +125,7 @@ class _Lane:
             return []
         if self._writer.is_simulated:
             await store.advance_simulated_clock(self._connection, max(delivery.as_of for delivery in deliveries))
-        receipts = await _store(self._connection, deliveries)
+        receipts = await _store(self._connection, deliveries, are_new=True)
         self._writer.note_stored(deliveries)
         return receipts
 
@@ -120,16 +140,17 @@ class _Lane:
             self._connection = None
 
 
-async def _store(connection: asyncpg.Connection, deliveries: list[Delivery]) -> list[Receipt]:
+async def _store(connection: asyncpg.Connection, deliveries: list[Delivery], *, are_new: bool) -> list[Receipt]:
     """Flush; one delivery that the database can't hold must not cost the others theirs: halve until it stands alone."""
     try:
-        return await store.flush(connection, deliveries)
+        return await store.flush(connection, deliveries, are_new=are_new)
     except _BAD_DATA as error:
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
-            return [*await _store(connection, deliveries[:middle]), *await _store(connection, deliveries[middle:])]
+            first = await _store(connection, deliveries[:middle], are_new=are_new)
+            return [*first, *await _store(connection, deliveries[middle:], are_new=are_new)]
         _LOG.error("delivery_unstorable", message_id=str(deliveries[0].message_id), error=str(error))
-        return await store.flush(connection, [_as_malformed(deliveries[0], error)])
+        return await store.flush(connection, [_as_malformed(deliveries[0], error)], are_new=are_new)
 
 
 def _as_malformed(delivery: Delivery, error: Exception) -> Delivery:
@@ -289,7 +310,7 @@ class Writer:
 
     async def _write_on(self, connection: asyncpg.Connection) -> None:
         for path, deliveries in self._spool.batches():
-            await _store(connection, deliveries)
+            await _store(connection, deliveries, are_new=False)  # a commit whose answer got lost may have stored them
             self.note_stored(deliveries)
             self._spool.remove(path)
         async with self._spool_lock:  # no batch may slip in between looking and switching
