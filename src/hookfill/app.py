@@ -79,7 +79,7 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
                 await stack.enter_async_context(_kept_running(home))
             if with_worker:
                 await stack.enter_async_context(_worker_process(home))
-            web = _Web(_web_config(application), waking.stop)
+            web = _Web(web_config(application), waking.stop)
             serving = asyncio.create_task(web.serve(sockets=[listener]))
             await _started(web, serving)
             gc.freeze()  # what the start has built stays: the collector need not look at it again and again
@@ -251,7 +251,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _web_config(application: Router) -> uvicorn.Config:
+def web_config(application: Router) -> uvicorn.Config:
+    """How the web server serves the doors and the API."""
     return uvicorn.Config(
         application,
         http=DoorProtocol,

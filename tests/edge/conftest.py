@@ -14,6 +14,12 @@ from support.server import Server
 HMAC_SECRET = "canary-hmac-secret-0f9c2b7d51"
 
 
+@pytest.fixture(scope="session")
+def hmac_secret() -> str:
+    """What signs alerts for the signed door."""
+    return HMAC_SECRET
+
+
 @pytest.fixture(scope="module")
 def served(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The doors alone (no worker), with a secret on the signed one."""

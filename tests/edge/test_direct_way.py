@@ -1,5 +1,6 @@
 """The short way from the socket to the alert doors: HTTP as it must be, whatever comes in pieces, together, or half."""
 
+import hmac
 import json
 import socket
 from collections.abc import Iterator
@@ -82,6 +83,14 @@ def test_a_connection_serves_alerts_and_reads_in_turn(
         connection.sendall(request("/api/v1/orders", method="GET"))
         assert answers(connection, 1)[0][0] == 401
     assert len(bodies(module_database, strategy)) == 3
+
+
+def test_each_signed_alert_is_judged_by_its_own_signature(connection: socket.socket, hmac_secret: str) -> None:
+    for number, signs, status in ((1, 1, 201), (2, 2, 201), (3, 2, 401), (3, 3, 201)):
+        said = [b'{"symbol":"AA%d","action":"BUY","timeframe":"5m","timestamp":1770292800}' % value for value in (number, signs)]
+        signature = hmac.digest(hmac_secret.encode(), said[1], "sha256").hex()
+        connection.sendall(request("/webhook", said[0], extra=f"X-Webhook-Signature: {signature}\r\n"))
+        assert answers(connection, 1)[0][0] == status
 
 
 @pytest.mark.parametrize(("version", "extra"), [("1.1", "Connection: close\r\n"), ("1.0", "")])

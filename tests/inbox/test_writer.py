@@ -13,7 +13,7 @@ import pytest
 from hookfill.inbox import store
 from hookfill.inbox.model import Delivery, Receipt
 from hookfill.inbox.spool import Spool, SpoolFull
-from hookfill.inbox.writer import MAX_BATCH, Writer
+from hookfill.inbox.writer import MAX_BATCH, Writer, pause_after
 from hookfill.kernel.ids import new_id
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect
@@ -57,6 +57,8 @@ class Turns:
     def __init__(self, writer: Writer, make: Make, senders: int) -> None:
         self._writer, self._make, self._senders = writer, make, senders
         self._waiting = 0
+        self._sent = asyncio.Event()
+        self.taken = asyncio.Event()
         self.noted: list[tuple[str, int]] = []
 
     def send(self, times: int, ended: asyncio.Queue[None]) -> None:
@@ -73,14 +75,17 @@ class Turns:
 
         self._waiting += 1
         self._writer.put(self._make(None), done)
+        self._sent.set()
 
     async def flush(self, _connection: asyncpg.Connection, deliveries: list[Delivery], *, are_new: bool) -> list[Receipt]:
         """In place of the store's."""
         assert are_new
         self.noted.append(("taken", len(deliveries)))
+        self.taken.set()
         self._waiting -= len(deliveries)
         while self._waiting + len(deliveries) < self._senders:
-            await asyncio.sleep(0)
+            self._sent.clear()
+            await self._sent.wait()
         return [Receipt(True, signal_id(delivery)) for delivery in deliveries]
 
 
@@ -92,8 +97,7 @@ async def test_unequal_groups_of_senders_even_out_and_the_next_batch_goes_before
     for group in (50, 14):
         for _ in range(group):
             turns.send(20, ended)
-        while not turns.noted:
-            await asyncio.sleep(0)
+        await turns.taken.wait()
     for _ in range(64):
         await ended.get()
     batches = [(place, size) for place, (what, size) in enumerate(turns.noted) if what == "taken"]
@@ -216,6 +220,27 @@ async def test_the_desk_is_told_of_pending_signals_only(connection: asyncpg.Conn
     await writer.submit(make(None))
     async with asyncio.timeout(10):
         await heard.wait()
+
+
+def test_the_more_was_told_of_the_longer_is_the_pause_within_bounds() -> None:
+    assert [pause_after(told) for told in (1, 10, 11, 40, 100, 50_000)] == [0.005, 0.005, 0.0055, 0.02, 0.05, 0.05]
+
+
+async def test_a_burst_is_told_of_in_few_notifications_and_its_end_is_told_of(
+    connection: asyncpg.Connection, writer: Writer, make: Make
+) -> None:
+    """Each listener looks at what there is: the last look must come after the last commit."""
+    looks: asyncio.Queue[None] = asyncio.Queue()
+    await connection.add_listener("hookfill_signals", lambda *_: looks.put_nowait(None))
+    for _ in range(20):
+        await submit_all(writer, [make(None) for _ in range(50)])
+    seen = notified = 0
+    async with asyncio.timeout(20):
+        while seen < 1000:
+            await looks.get()
+            notified += 1
+            seen = await connection.fetchval("SELECT count(*) FROM signals")
+    assert 1 <= notified <= 20
 
 
 async def test_the_journal_is_told_of_what_is_to_be_read(connection: asyncpg.Connection, writer: Writer, make: Make) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookfill.signals.fields import collect, first_of
 from hookfill.signals.grammar import alert_key, parse_alert
 from hookfill.signals.mask import mask_secrets
 from hookfill.signals.model import Action, Alert, Malformed, Unusable
@@ -46,6 +47,14 @@ def test_arbitrary_alerts_never_raise_and_hold_sound_values(payload: dict[str, A
         assert result.close_side is None or result.action is Action.CLOSE
         if result.target is not None:
             assert (result.target > 0) - (result.target < 0) == result.target_side
+
+
+IDS = st.sampled_from(["id", "ID", "i_d", "alert_id", "alertId", "Alert-Id", "uuid", "UUID", "data", "alert", "bar", "symbol", "x"])
+
+
+@given(st.dictionaries(IDS, SCALARS | st.dictionaries(IDS, SCALARS, max_size=4) | st.lists(SCALARS, max_size=2), max_size=8))
+def test_the_own_id_is_found_alone_as_it_is_found_with_all_other_fields(payload: dict[str, Any]) -> None:
+    assert first_of(payload, "dedupe_id") == collect(payload).values.get("dedupe_id")
 
 
 @given(st.sampled_from(["", " ", "\n"]), st.text(max_size=80))

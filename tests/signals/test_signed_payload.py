@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookfill.signals.model import Action, Alert, OptionAsk
-from hookfill.signals.signed import FieldError, parse_signed, signed_key
+from hookfill.signals.signed import FieldError, SignedFields, parse_signed, read_signed, signed_key
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 D = Decimal
@@ -110,9 +110,9 @@ def test_only_an_object_is_a_payload(payload: object) -> None:
     assert parse_signed(payload) == (FieldError("body", "Send a JSON object."),)
 
 
-def read(change: dict[str, Any]) -> Alert:
-    result = parse_signed(GOOD | change)
-    assert isinstance(result, Alert)
+def read(change: dict[str, Any]) -> SignedFields:
+    result = read_signed(GOOD | change)
+    assert isinstance(result, SignedFields)
     return result
 
 

@@ -2,7 +2,8 @@
 
 A plain alert (a POST to an alert door with a Content-Length of at most 64 KiB) goes from the parser straight to its door, and the
 door's answer straight to the socket: no task, no queue of events, one packet. Everything else, and whatever is pipelined behind a
-request in flight, takes uvicorn's ordinary way to the same doors.
+request in flight, takes uvicorn's ordinary way to the same doors. An alert whose head came before (``edge.heads``) does not even go
+through the parser.
 """
 
 from typing import Any
@@ -11,8 +12,10 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookfill.edge.guard import GuardedProtocol
+from hookfill.edge.heads import Head, Heads
 from hookfill.edge.http import BodyIncomplete, Headers, Request
-from hookfill.edge.router import AlertDoor, Router, alert_door
+from hookfill.edge.intake import AlertDoor
+from hookfill.edge.router import Router, alert_door
 from hookfill.kernel.clock import utc_now
 
 MOST = HIGH_WATER_LIMIT
@@ -31,16 +34,20 @@ _TOLD = _Told()
 
 
 class _AlertCycle:
-    """One alert from its headers to its answer; to uvicorn's protocol it is a request like any other."""
+    """One alert from its headers to its answer; to uvicorn's protocol it is a request like any other.
+
+    ``keep_alive``: the connection stays open after the answer.
+    """
 
     __slots__ = ("body", "disconnected", "door", "headers", "keep_alive", "more_body", "path", "protocol", "response_complete")
     message_event = _TOLD
 
-    def __init__(self, protocol: "DoorProtocol", door: AlertDoor, path: str) -> None:
-        self.protocol, self.door, self.path = protocol, door, path
-        self.headers: dict[bytes, bytes] = dict(protocol.headers)
+    def __init__(
+        self, protocol: "DoorProtocol", door: AlertDoor, path: str, headers: dict[bytes, bytes], *, keep_alive: bool = True
+    ) -> None:
+        self.protocol, self.door, self.path, self.headers = protocol, door, path, headers
         self.body = b""
-        self.keep_alive = protocol.parser.should_keep_alive()
+        self.keep_alive = keep_alive
         self.more_body = True
         self.disconnected = False
         self.response_complete = False
@@ -76,6 +83,34 @@ class DoorProtocol(GuardedProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.router: Router = self.config.app  # type: ignore[assignment]  # what the server is made for
+        self._heads: Heads = self.router.heads
+        self._is_between = True
+        self._piece: bytes | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take an alert whose head is known; let the parser read everything else."""
+        if self._is_between and (self.cycle is None or self.cycle.response_complete):
+            known = self._heads.find(data)
+            if known is not None:
+                self._take(*known)
+                return
+            self._piece = data
+        super().data_received(data)
+        self._piece = None
+
+    def _take(self, head: Head, headers: dict[bytes, bytes], body: bytes) -> None:
+        """What the parser's calls would come to for this request."""
+        self._unset_keepalive_if_required()
+        self._deadline = None
+        cycle = _AlertCycle(self, head.door, head.path, headers)
+        cycle.body, cycle.more_body = body, False
+        self.cycle = cycle  # type: ignore[assignment]  # see its description
+        cycle.hand_over()
+
+    def on_message_begin(self) -> None:
+        """A request begins, and is not complete until the parser says so."""
+        self._is_between = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Take an alert out of uvicorn's hands; leave everything else there."""
@@ -84,7 +119,9 @@ class DoorProtocol(GuardedProtocol):
             super().on_headers_complete()
             return
         self.body_awaited()
-        self.cycle = _AlertCycle(self, door, self.url.decode("ascii"))  # type: ignore[assignment]  # see its description
+        keep_alive = self.parser.should_keep_alive()
+        cycle = _AlertCycle(self, door, self.url.decode("ascii"), dict(self.headers), keep_alive=keep_alive)
+        self.cycle = cycle  # type: ignore[assignment]  # see its description
 
     def _plain_alert(self) -> AlertDoor | None:
         if self.parser.get_method() != b"POST" or self.expect_100_continue or self.pipeline:
@@ -105,8 +142,11 @@ class DoorProtocol(GuardedProtocol):
     def on_message_complete(self) -> None:
         """The request is in."""
         super().on_message_complete()
+        self._is_between = True
         cycle: object = self.cycle
         if type(cycle) is _AlertCycle:
+            if self._piece is not None and cycle.keep_alive:
+                self._heads.remember(self._piece, cycle.door, cycle.path, self.headers, cycle.body)
             cycle.hand_over()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -102,6 +102,19 @@ class Doors:
             done(error)
 
 
+@dataclass(frozen=True, slots=True)
+class AlertDoor:
+    """A door where TradingView pushes.
+
+    Attributes:
+        handle: takes a request whose body has been read; answers when what it holds is durable.
+        limit: the largest body, in bytes.
+    """
+
+    handle: Callable[[Doors, Request, Answer], None]
+    limit: int = ALERT_LIMIT
+
+
 def judged_as_of(doors: Doors, request: Request, alert_door: str | None) -> datetime:
     """The moment as of which a message is judged: its arrival; on simulated time what its header says, or the alert itself.
 

@@ -2,29 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
 from hookfill.edge import candles, http, indicator_export, signed, telemetry, tradingview
 from hookfill.edge.cors import with_cors
+from hookfill.edge.heads import Heads
 from hookfill.edge.http import Answer, Receive, Request, Scope, Send
-from hookfill.edge.intake import ALERT_LIMIT, Doors
+from hookfill.edge.intake import AlertDoor, Doors
 from hookfill.kernel.clock import utc_now
-
-
-@dataclass(frozen=True, slots=True)
-class AlertDoor:
-    """A door where TradingView pushes.
-
-    Attributes:
-        handle: takes a request whose body has been read; answers when what it holds is durable.
-        limit: the largest body, in bytes.
-    """
-
-    handle: Callable[[Doors, Request, Answer], None]
-    limit: int = ALERT_LIMIT
-
 
 _TRADINGVIEW = AlertDoor(tradingview.handle)
 _ALERT_DOORS = {
@@ -37,7 +23,11 @@ _LOG = structlog.get_logger("hookfill.edge")
 
 
 class Router:
-    """The ASGI application: doors first, because they are the hot path, then everything else."""
+    """The ASGI application: doors first, because they are the hot path, then everything else.
+
+    Attributes:
+        heads: of the alerts that came.
+    """
 
     def __init__(self, doors: Doors, rest: http.Application, cors_origins: str = "") -> None:
         """Serve ``doors``, and ``rest`` (an ASGI application) for every other request.
@@ -47,6 +37,7 @@ class Router:
             rest: the API.
             cors_origins: the origins whose pages may call everything but the alert doors, which only machines call.
         """
+        self.heads = Heads()
         self._doors = doors
         self._rest = rest
         self._for_pages = with_cors(self._serve, cors_origins)

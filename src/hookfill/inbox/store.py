@@ -23,63 +23,55 @@ JOURNAL_CHANNEL = "hookfill_journal"
 _UNLESS_THERE = re.compile(r"\bON CONFLICT \(account_id, (?:message|signal)_id\) DO NOTHING\b")
 
 
-def _batch(deliveries: Sequence[Delivery], repeats: Sequence[bool]) -> list[dict[str, Any]]:
+def _batch(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
     """The batch as the statement takes it: JSON objects named like the columns, bytes as base64 or hexadecimal text.
 
     What is null or as usual is left out: PostgreSQL reads a missing member as null, and need not read its name.
     """
-    rows = []
-    for delivery, is_repeat in zip(deliveries, repeats, strict=True):
-        row: dict[str, Any] = {
-            "account_id": delivery.account_id,
-            "message_id": delivery.message_id,
-            "strategy_id": delivery.strategy_id,
-            "door": delivery.door,
-            "content_type": delivery.content_type,
-            "headers": delivery.headers,
-            "body": b64encode(delivery.body).decode(),
-            "received_at": delivery.received_at,
-            "seen_us": delivery.seen_us,
-        }
-        if delivery.source != "live":
-            row["source"] = delivery.source
-        if delivery.as_of != delivery.received_at:
-            row["as_of"] = delivery.as_of
-        if delivery.state != "processed":
-            row["state"] = delivery.state
-        if is_repeat:
-            row["is_repeat"] = True
-        if delivery.reason is not None:
-            row["reason"] = delivery.reason
-        if delivery.error is not None:
-            row["error"] = delivery.error
-        if delivery.gate_key is not None:
-            row["gate_key"] = delivery.gate_key.hex()
-        if delivery.repaired_body is not None:
-            row["repaired_body"] = b64encode(delivery.repaired_body).decode()
-            row["repaired_by"] = delivery.repaired_by
-        signal = delivery.signal
-        if signal is not None:
-            row["signal_id"] = signal.signal_id
-            if signal.experiment_id is not None:
-                row["experiment_id"] = signal.experiment_id
-            if signal.variant is not None:
-                row["variant"] = signal.variant
-            if signal.split_percentage is not None:
-                row["split_percentage"] = signal.split_percentage
-        rows.append(row)
-    return rows
+    return [_row(delivery, is_repeat) for delivery, is_repeat in zip(deliveries, _repeats(deliveries), strict=True)]
+
+
+def _row(delivery: Delivery, is_repeat: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "account_id": delivery.account_id,
+        "message_id": delivery.message_id,
+        "strategy_id": delivery.strategy_id,
+        "door": delivery.door,
+        "content_type": delivery.content_type,
+        "headers": delivery.headers,
+        "body": b64encode(delivery.body).decode(),
+        "received_at": delivery.received_at,
+        "seen_us": delivery.seen_us,
+    }
+    if delivery.gate_key is not None:
+        row["gate_key"] = delivery.gate_key.hex()
+    if is_repeat:
+        row["is_repeat"] = True
+    signal = delivery.signal
+    if signal is not None:
+        row["signal_id"] = signal.signal_id
+        if signal.experiment_id is not None or signal.variant is not None:
+            row["experiment_id"] = signal.experiment_id
+            row["variant"] = signal.variant
+            row["split_percentage"] = signal.split_percentage
+    if delivery.source != "live" or delivery.as_of != delivery.received_at:
+        row |= {"source": delivery.source, "as_of": delivery.as_of}
+    if delivery.state != "processed" or delivery.error is not None:
+        row |= {"state": delivery.state, "reason": delivery.reason, "error": delivery.error}
+    if delivery.repaired_body is not None:
+        row |= {"repaired_body": b64encode(delivery.repaired_body).decode(), "repaired_by": delivery.repaired_by}
+    return row
 
 
 def _repeats(deliveries: Sequence[Delivery]) -> list[bool]:
     """Which deliveries repeat the key of an earlier one in the same batch (one statement can't upsert a key twice)."""
-    seen: set[tuple[UUID, bytes]] = set()
+    seen: set[tuple[int, bytes]] = set()
     repeats = []
     for delivery in deliveries:
-        key = delivery.gate_key
-        repeats.append(key is not None and (delivery.account_id, key) in seen)
+        key = None if delivery.gate_key is None else (delivery.account_id.int, delivery.gate_key)
+        repeats.append(key in seen)
         if key is not None:
-            seen.add((delivery.account_id, key))
+            seen.add(key)
     return repeats
 
 
@@ -97,16 +89,17 @@ async def flush(connection: asyncpg.Connection, deliveries: Sequence[Delivery], 
         are_new: none of them can have been stored before, and none comes again should this fail.
 
     Raises:
-        asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe unless ``are_new``.
+        asyncpg.PostgresError, OSError: nothing was stored, or it is unknown whether it was; flushing again is safe, but not as
+            ``are_new``.
     """
-    rows = await connection.fetch(_flush_sql(are_new=are_new), _batch(deliveries, _repeats(deliveries)), WINDOW_US)
+    rows = await connection.fetch(_flush_sql(are_new=are_new), _batch(deliveries), WINDOW_US)
     firsts: dict[UUID, UUID | None] = {row["message_id"]: row["first_signal_id"] for row in rows}
     return [_receipt(delivery, firsts) for delivery in deliveries]
 
 
 def _receipt(delivery: Delivery, firsts: Mapping[UUID, UUID | None]) -> Receipt:
     """The answer for one delivery, given the duplicates' first signals by message."""
-    if delivery.message_id in firsts:
+    if firsts and delivery.message_id in firsts:
         return Receipt(fresh=False, signal_id=firsts[delivery.message_id])
     return Receipt(fresh=True, signal_id=delivery.signal.signal_id if delivery.signal is not None else None)
 
@@ -119,7 +112,7 @@ async def known_keys(connection: asyncpg.Connection, account_id: UUID, keys: Seq
 
 async def commit_decoy(connection: asyncpg.Connection, decoys: Sequence[Delivery]) -> None:
     """Commit as much as storing these would cost, and store nothing."""
-    await connection.fetch(SQL.commit_decoy.sql, _batch(decoys, _repeats(decoys)))
+    await connection.fetch(SQL.commit_decoy.sql, _batch(decoys))
 
 
 async def skip_flush(connection: asyncpg.Connection) -> None:

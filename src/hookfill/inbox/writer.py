@@ -1,8 +1,8 @@
 """The group-commit writer: what has piled up while the last commit was under way goes to disk as one statement.
 
-There is no artificial delay: with one sender a batch is one delivery, under load it is what came in meanwhile, or as much of it as keeps
-this process and the database busy at the same time (``_Lane._share``). Deliveries of one account always take the same lane, so they are
-stored in the order in which they arrived.
+There is no artificial delay: with one sender a batch is one delivery, under load it is what came in meanwhile, or as much of it as
+keeps this process and the database busy at the same time (``_Lane._share``). Deliveries of one account always take the same lane,
+so they are stored in the order in which they arrived.
 
 When the database does not answer within ``ANSWER_SECONDS``, batches go to the spool and are acknowledged all the same; a
 background task writes them on, in order, as soon as the database is back, and only then do new ones go to the database again.
@@ -27,8 +27,7 @@ from hookfill.postgres.pool import DATABASE_ERRORS
 
 ANSWER_SECONDS = 1.0
 RETRY_SECONDS = 0.25
-NOTIFY_SECONDS = 0.005
-"""The shortest time between two notifications: the first goes out at once, a burst costs few."""
+NOTIFY_SECONDS, NOTIFY_SECONDS_EACH, NOTIFY_SECONDS_AT_MOST = 0.005, 0.0005, 0.05
 MAX_BATCH = 500
 MAX_WAITING = 50_000
 _DECOY = Receipt(fresh=True, signal_id=None)
@@ -73,13 +72,13 @@ class _Lane:
 
     def _take(self) -> list[_Waiting]:
         """What waits, up to this batch's share; a key's genuine repeat (later than the window) must wait for the next one."""
-        first_seen: dict[tuple[object, bytes], int] = {}
+        first_seen: dict[tuple[int, bytes], int] = {}
         batch: list[_Waiting] = []
         most = self._share()
         while self._waiting and len(batch) < most:
             delivery = self._waiting[0][0]
             if delivery.gate_key is not None:
-                key = (delivery.account_id, delivery.gate_key)
+                key = (delivery.account_id.int, delivery.gate_key)  # hashing a number is quicker than hashing a UUID
                 if delivery.seen_us - first_seen.setdefault(key, delivery.seen_us) > store.WINDOW_US:
                     break
             batch.append(self._waiting.popleft())
@@ -89,9 +88,9 @@ class _Lane:
     def _share(self) -> int:
         """How many deliveries the next batch may have: half of those waiting and those just stored together.
 
-        Senders that wait for their answer before they send again come in two groups: the database stores one while this process reads
-        the other. If each batch took all that waits, unequal groups would stay unequal for ever, and the database would idle while the
-        large one is read; as it is, they even out within a few batches.
+        Senders that wait for their answer before they send again come in two groups: the database stores one while this process
+        reads the other. If each batch took all that waits, unequal groups would stay unequal for ever, and the database would idle
+        while the large one is read; as it is, they even out within a few batches.
         """
         return min(MAX_BATCH, (len(self._waiting) + self._last_size + 1) // 2)
 
@@ -191,6 +190,7 @@ class Writer:
         self._lanes = [_Lane(self) for _ in range(lanes)]
         self._stored = asyncio.Event()
         self._to_wake: set[str] = set()
+        self._stored_untold = 0
         self._resume = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._in_flight = 0
@@ -265,6 +265,7 @@ class Writer:
 
     def note_stored(self, deliveries: Sequence[Delivery]) -> None:
         """Remember to wake whoever goes on with what is stored now: pending signals, and messages that are to be read."""
+        self._stored_untold += len(deliveries)
         for delivery in deliveries:
             if delivery.signal is not None:
                 self._to_wake.add(store.DESK_CHANNEL)
@@ -336,17 +337,27 @@ class Writer:
                 await self._stored.wait()
                 self._stored.clear()
                 channels, self._to_wake = self._to_wake, set()
+                told, self._stored_untold = self._stored_untold, 0
                 try:
                     connection = connection or await self._connect_to_notify()
                     async with asyncio.timeout(ANSWER_SECONDS):
                         await store.wake(connection, channels)
-                    await asyncio.sleep(NOTIFY_SECONDS)
+                    await asyncio.sleep(pause_after(told))
                 except DATABASE_ERRORS as error:
                     _LOG.warning("workers_not_notified", error=f"{type(error).__name__}: {error}")
                     _drop(connection)
                     connection = None
         finally:
             _drop(connection)
+
+
+def pause_after(told: int) -> float:
+    """How many seconds to wait between a notification of so many deliveries and the next one.
+
+    The first goes out at once and a burst costs few: each delivery keeps a worker busy for longer than it adds to the pause, and
+    until then nobody needs to hear of more.
+    """
+    return min(max(NOTIFY_SECONDS, told * NOTIFY_SECONDS_EACH), NOTIFY_SECONDS_AT_MOST)
 
 
 def _drop(connection: asyncpg.Connection | None) -> None:

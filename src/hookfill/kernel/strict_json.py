@@ -44,7 +44,10 @@ def loads(body: bytes) -> object:
     """
     text = _decode(body)
     try:
-        value: object = _DECODER.decode(text)
+        value: object
+        value, end = _DECODER.raw_decode(text) if text[0] in "{[" else (None, -1)
+        if end != len(text):  # space or other text around it
+            value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise syntax_error(error.msg, error.lineno, error.colno) from None
     except RefusedValueError as refusal:

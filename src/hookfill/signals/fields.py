@@ -119,6 +119,18 @@ def _collect(payload: Mapping[str, object], found: Found, offset: int, table: Ta
             ranks[name] = rank + offset
 
 
+def first_of(payload: Mapping[str, object], name: str) -> object:
+    """The value that ``collect`` finds for one field (not an action or a hint), without sorting the others; None: there is none."""
+    best, best_rank = None, _NESTED_RANK
+    for key, value in payload.items():
+        if type(value) is dict:
+            return collect(payload).values.get(name)
+        known = _RANKS.get(key) or _RANKS.get(squash(key))
+        if known is not None and known[0] == name and known[1] < best_rank and value is not None and value != "":
+            best, best_rank = value, known[1]
+    return best
+
+
 def _enter(key: str, inner: Mapping[str, object], found: Found, offset: int, table: Table) -> bool:
     """Read an object's members, if it is one that holds fields of the alert."""
     if offset:

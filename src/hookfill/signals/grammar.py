@@ -17,6 +17,7 @@ from hookfill.signals.actions import AlertRefused, Verb, combine, squash, verb_o
 from hookfill.signals.fields import (
     Found,
     collect,
+    first_of,
     read_expiration,
     read_level,
     read_moment,
@@ -104,7 +105,7 @@ def alert_key(strategy_id: UUID, body: bytes) -> bytes | Malformed:
 
 def _own_id(payload: object) -> str | None:
     """The id that an alert carries itself."""
-    raw = collect(payload).values.get("dedupe_id") if isinstance(payload, dict) else None
+    raw = first_of(payload, "dedupe_id") if isinstance(payload, dict) else None
     return None if raw is None else _read_id(raw)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -36,14 +37,48 @@ class FieldError:
     message: str
 
 
-def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
-    """Understand the signed webhook's payload (already parsed JSON). Never raises.
+@dataclass(slots=True)
+class SignedFields:
+    """What a payload holds, once every field of it is known to be usable; see ``Alert`` for their meaning."""
+
+    symbol: str
+    verb: Verb
+    waiting: Waiting | None
+    timeframe: str | None
+    fired_at: datetime | None
+    quantity: Decimal | None
+    price: Decimal | None
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    option: OptionAsk | None
+
+    def alert(self) -> Alert:
+        """The alert that they are."""
+        waiting = self.waiting
+        return Alert(
+            symbol=self.symbol,
+            action=self.verb.action,
+            quantity=self.quantity,
+            price=self.price,
+            stop_loss=self.stop_loss,
+            take_profit=self.take_profit,
+            timeframe=self.timeframe,
+            fired_at=self.fired_at,
+            option=self.option,
+            order_type=MARKET if waiting is None else waiting.order_type,
+            order_price=None if waiting is None else waiting.price,
+            time_in_force=DAY if waiting is None else waiting.time_in_force,
+        )
+
+
+def read_signed(payload: object) -> SignedFields | tuple[FieldError, ...]:
+    """Check the signed webhook's payload (already parsed JSON). Never raises.
 
     Required are ``symbol`` or ``ticker``, ``timeframe``, ``timestamp``, and ``action`` or ``direction``. ``strike``,
     ``expiration``, quantity, price, stop and target may be there; other members are ignored.
 
     Returns:
-        The alert, or one error for each field that is missing or unusable.
+        What it holds, or one error for each field that is missing or unusable.
     """
     if not isinstance(payload, dict):
         return (FieldError("body", "Send a JSON object."),)
@@ -52,38 +87,31 @@ def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
     verb = form.verb()
     waiting = form.waiting()
     timeframe = form.read("timeframe", ("timeframe",), _timeframe)
-    fired_at = form.read("timestamp", ("timestamp",), lambda value: read_moment(value, "timestamp"))
+    fired_at = form.read("timestamp", ("timestamp",), _timestamp)
     quantity = form.read_optional("quantity", _positive_quantity)
-    price = form.read_optional("price", lambda value: read_price(value, "price"))
-    stop_loss = form.read_optional("stop_loss", lambda value: read_level(value, "stop_loss", "stopprice"))
-    take_profit = form.read_optional("take_profit", lambda value: read_level(value, "take_profit", "limitprice"))
+    price = form.read_optional("price", _price)
+    stop_loss = form.read_optional("stop_loss", _stop_loss)
+    take_profit = form.read_optional("take_profit", _take_profit)
     option = form.option(verb)
     form.check_distance()
     if form.errors or symbol is None or verb is None:
         return tuple(form.errors)
-    return Alert(
-        symbol=symbol,
-        action=verb.action,
-        quantity=quantity,
-        price=price,
-        stop_loss=stop_loss,
-        take_profit=take_profit,
-        timeframe=timeframe,
-        fired_at=fired_at,
-        option=option,
-        order_type=MARKET if waiting is None else waiting.order_type,
-        order_price=None if waiting is None else waiting.price,
-        time_in_force=DAY if waiting is None else waiting.time_in_force,
-    )
+    return SignedFields(symbol, verb, waiting, timeframe, fired_at, quantity, price, stop_loss, take_profit, option)
 
 
-def signed_key(alert: Alert) -> bytes:
+def parse_signed(payload: object) -> Alert | tuple[FieldError, ...]:
+    """Understand the signed webhook's payload: the alert that ``read_signed`` finds in it, or the errors."""
+    fields = read_signed(payload)
+    return fields.alert() if isinstance(fields, SignedFields) else fields
+
+
+def signed_key(fields: SignedFields) -> bytes:
     """What the duplicate gate compares on the signed door: symbol, direction and timeframe (SHA-256).
 
     ``BUY`` and ``long`` are one direction; a call and a put each are another.
     """
-    right = "" if alert.option is None else alert.option.right
-    parts = ("signed", alert.symbol, alert.action.value, right, alert.timeframe or "")
+    right = "" if fields.option is None else fields.option.right
+    parts = ("signed", fields.symbol, fields.verb.action.value, right, fields.timeframe or "")
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
@@ -110,19 +138,20 @@ class _Form:
 
     def verb(self) -> Verb | None:
         """``action`` and ``direction``: one of them is needed, and both must agree."""
-        given = {name: value for name in ("action", "direction") if (value := self._given((name,))) is not None}
-        if not given:
+        action, direction = self._given(("action",)), self._given(("direction",))
+        if action is None and direction is None:
             self._note("direction", "Required: send action (BUY or SELL) or direction (long, short, CALL or PUT).")
             return None
-        readers = {"action": _action, "direction": _direction}
-        verbs = [verb for name, value in given.items() if (verb := self._try(name, readers[name], value)) is not None]
-        if len(verbs) < len(given):
-            return None
-        return verbs[0] if len(verbs) == 1 else self._try("direction", combine, verbs)
+        acts = None if action is None else self._try("action", _action, action)
+        directs = None if direction is None else self._try("direction", _direction, direction)
+        if acts is not None and directs is not None:
+            return self._try("direction", combine, (acts, directs))
+        is_whole = (acts is None) == (action is None) and (directs is None) == (direction is None)
+        return (acts or directs) if is_whole else None
 
     def option(self, verb: Verb | None) -> OptionAsk | None:
         """The option asked for, if any; without CALL or PUT a long signal asks for a call and a short one for a put."""
-        strike = self.read_optional("strike", lambda value: read_price(value, "strike"))
+        strike = self.read_optional("strike", _strike)
         expiration = self.read_optional("expiration", read_expiration)
         if verb is None or (verb.right is None and strike is None and expiration is None):
             return None
@@ -189,6 +218,26 @@ def _word(value: object, words: tuple[str, ...]) -> Verb:
     if word not in words:
         raise AlertRefused(Reason.ACTION_UNKNOWN, f"must be one of {', '.join(words)}")
     return VERBS[word]
+
+
+def _timestamp(value: object) -> datetime:
+    return read_moment(value, "timestamp")
+
+
+def _price(value: object) -> Decimal:
+    return read_price(value, "price")
+
+
+def _strike(value: object) -> Decimal:
+    return read_price(value, "strike")
+
+
+def _stop_loss(value: object) -> Decimal:
+    return read_level(value, "stop_loss", "stopprice")
+
+
+def _take_profit(value: object) -> Decimal:
+    return read_level(value, "take_profit", "limitprice")
 
 
 def _positive_quantity(value: object) -> Decimal:
