@@ -75,7 +75,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         await prepare(settings, home) if not is_tied else await asyncio.to_thread(resolve, settings.database_url, home.folder)
     )
     async with contextlib.AsyncExitStack() as stack:
-        pool = await _pool(stack, database, "desk", settings.desk_concurrency + 2)
+        pool = await _pool(stack, database, "desk", settings.desk_concurrency + 2, only_looks_up=True)
         journals = await _pool(stack, database, "journal", JOURNAL_CONNECTIONS)
         desk_connect = partial(connect, database, name="desk wake")
         board = await stack.enter_async_context(open_board(partial(connect, database, name="flags"), flags_from))
@@ -155,8 +155,17 @@ async def _feed_loop(stack: contextlib.AsyncExitStack, settings: Settings, datab
     return FeedLoop(pool, feed_connect, feed, feed.close, quote_seconds=settings.alpaca_quote_seconds)
 
 
-async def _pool(stack: contextlib.AsyncExitStack, database: Database, name: str, connections: int) -> asyncpg.Pool:
-    pool = await open_pool(database, name=name, min_size=1, max_size=connections, command_timeout_seconds=DESK_SECONDS)
+async def _pool(
+    stack: contextlib.AsyncExitStack, database: Database, name: str, connections: int, *, only_looks_up: bool = False
+) -> asyncpg.Pool:
+    pool = await open_pool(
+        database,
+        name=name,
+        min_size=1,
+        max_size=connections,
+        command_timeout_seconds=DESK_SECONDS,
+        only_looks_up=only_looks_up,
+    )
     stack.push_async_callback(close_pool, pool)
     return pool
 

@@ -7,7 +7,7 @@ whatever ``plan_cache_mode`` says.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,6 +77,20 @@ async def explain(connection: asyncpg.Connection, statement: str, *arguments: ob
     finally:
         await connection.execute("DEALLOCATE explained")
     return custom, generic
+
+
+async def explain_after(
+    connection: asyncpg.Connection, grow: Callable[[], Awaitable[None]], statement: str, *arguments: object
+) -> Plan:
+    """Run a statement as it was planned for all arguments before the tables grew, and tell how that plan fares afterwards."""
+    given = ", ".join(sql.Literal(argument).as_string(None) for argument in arguments)
+    await connection.execute(f"PREPARE explained AS {statement}")
+    try:
+        await _explain(connection, MODES[1], f"({given})")
+        await grow()
+        return await _explain(connection, MODES[1], f"({given})")
+    finally:
+        await connection.execute("DEALLOCATE explained")
 
 
 async def _explain(connection: asyncpg.Connection, mode: str, given: str) -> Plan:

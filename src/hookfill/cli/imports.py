@@ -167,7 +167,8 @@ async def _work_off(at: Session) -> None:
     from hookfill.desk.worker import Worker
     from hookfill.postgres.pool import connect, open_pool
 
-    pool = await open_pool(at.database, name="desk", min_size=1, max_size=at.settings.desk_concurrency + 1)
+    connections = at.settings.desk_concurrency + 1
+    pool = await open_pool(at.database, name="desk", min_size=1, max_size=connections, only_looks_up=True)
     try:
         worker = Worker(
             pool,

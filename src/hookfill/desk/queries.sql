@@ -20,11 +20,17 @@ WHERE account_id = :account_id::uuid
 FOR UPDATE OF accounts SKIP LOCKED;
 
 -- name: pending_signals
--- In order of arrival.
-SELECT signals.signal_id, signals.message_id, signals.strategy_id, signals.source, signals.as_of, attempts, messages.door,
-       coalesce(repaired_body, body) AS body, experiment_id, variant, split_percentage
+-- In order of arrival. Each message is looked up by its whole key: a planner that takes the account for a small one would join all its
+-- messages to each signal.
+SELECT signals.signal_id, signals.message_id, signals.strategy_id, signals.source, signals.as_of, attempts, messages.door, messages.body,
+       experiment_id, variant, split_percentage
 FROM signals
-JOIN messages ON messages.account_id = signals.account_id AND messages.message_id = signals.message_id
+CROSS JOIN LATERAL (
+    SELECT door, coalesce(repaired_body, body) AS body
+    FROM messages
+    WHERE messages.account_id = signals.account_id AND messages.message_id = signals.message_id
+    LIMIT 1
+) AS messages
 WHERE signals.account_id = :account_id::uuid AND status = 'pending' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
 ORDER BY signals.signal_id
 LIMIT :most::bigint;

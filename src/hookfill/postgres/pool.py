@@ -37,6 +37,7 @@ async def open_pool(
     connect_timeout_seconds: float = 10.0,
     command_timeout_seconds: float | None = None,
     lock_timeout_seconds: float | None = None,
+    only_looks_up: bool = False,
 ) -> asyncpg.Pool:
     """Open a pool; close it with ``await pool.close()``.
 
@@ -48,7 +49,10 @@ async def open_pool(
         connect_timeout_seconds: how long opening one connection may take.
         command_timeout_seconds: how long one statement may take before it is cancelled (asyncio's TimeoutError); None: no bound.
         lock_timeout_seconds: how long a statement may wait for a lock (``asyncpg.LockNotAvailableError``); None: no bound.
+        only_looks_up: no table is read whole if an index leads to the rows. A plan that was made while a table was small, when
+            reading it whole was cheapest, stays in use while the table grows: until somebody analyzes it, a minute later or so.
     """
+    settings = _server_settings(name, lock_timeout_seconds) | ({"enable_seqscan": "off"} if only_looks_up else {})
 
     async def open_now() -> asyncpg.Pool:
         return await asyncpg.create_pool(
@@ -57,7 +61,7 @@ async def open_pool(
             min_size=min_size,
             max_size=max_size,
             command_timeout=command_timeout_seconds,
-            server_settings=_server_settings(name, lock_timeout_seconds),
+            server_settings=settings,
             init=prepare_connection,
             reset=_leave_as_it_is,
         )
