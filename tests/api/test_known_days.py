@@ -1,5 +1,6 @@
 """Packed days that were read before are not read again until they are packed anew."""
 
+import asyncio
 import json
 from datetime import date
 from typing import Any
@@ -14,8 +15,11 @@ from hookfill.journal.packing import pack_days
 from hookfill.journal.reading import LAST_DAY, read_columns
 from hookfill.journal.records import RECORD, Columns, PackedDay, unpack
 from hookfill.kernel.ids import new_id
+from hookfill.postgres.model import Database
+from support.database import wait_for_value
 from support.house import House
 
+OLDEST_IS_LATER = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s"
 SIZE = RECORD.itemsize + 16
 """Of one trade's columns."""
 
@@ -93,15 +97,20 @@ async def _trades(house: House, known: KnownDays | None = None, first: date = da
         return len((await read_columns(connection, house.account_id, first, known=known)).records)
 
 
-async def test_only_what_was_packed_anew_is_read(house: House) -> None:
+async def test_only_what_was_packed_anew_is_read(house: House, database: Database) -> None:
     known = KnownDays()
     for number, text in enumerate(("2025-12-02T14:00:00Z", "2025-12-03T14:00:00Z")):
         await _tell(house, number, text)
-    await _pack(house)
-    assert await _trades(house, known) == 2
+    async with house.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT pg_current_xact_id()")
+        await _pack(house)
+        assert await _trades(house, known) == 2
     found = known.of(house.account_id, date(2025, 1, 1), LAST_DAY)
     assert found is not None
     assert set(found.packed_in) == {date(2025, 12, 2), date(2025, 12, 3)}
+    # As long as an older transaction is under way, be it in another database of the server, they are told again.
+    await asyncio.to_thread(wait_for_value, database.url, True, OLDEST_IS_LATER, max(found.packed_in.values()))
+    assert await _trades(house, known) == 2
     # What is known is not asked for: that it was spoilt meanwhile is not seen, until the day is packed anew.
     await house.pool.execute("UPDATE journal_days SET records = '' WHERE day = '2025-12-02'")
     assert await _trades(house, known) == 2
