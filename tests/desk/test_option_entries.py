@@ -349,6 +349,18 @@ def test_a_contract_keeps_its_terms_when_it_grows() -> None:
     assert after(first, outcome, (), at(NOW + 1)).positions == outcome.positions
 
 
+def test_what_is_held_is_added_to_at_its_own_worth_however_quiet_the_market_has_become() -> None:
+    """A model's chain takes its volatility from the bars of late: at that price an addition would be a profit out of nothing."""
+    quiet = [still(NOW + 4 + 5 * number, "500") for number in range(36)]
+    again = NOW + 180.5
+    twice = [signal(CALL, NOW), signal(f"buy {CALL_500} 1", again)]
+    outcome = bought(*twice, bars=quiet, strategies=[strategy(policy={"pyramiding": 2}, exits={"option_defaults": False})])
+    held = only(outcome.positions)
+    assert held.entries == 2
+    paid, worth = outcome.orders[1].fills[0].price, premium(CALL_500, D(500), at(again), held.terms)
+    assert D("0.97") < paid / worth < D("1.03")
+
+
 def test_the_morning_ends_at_500() -> None:
     """What the other tests count from."""
     assert (MORNING[-1].close, MORNING[-1].closes_at) == (D(500), at(210))

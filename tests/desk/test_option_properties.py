@@ -128,9 +128,11 @@ def _check_fill(whole: Situation, position: Position, reason: str | None, fill: 
         assert any(one.low <= price <= one.high for one in past)
         return
     assert price > 0
-    # A bid or an ask lies within 2 % and 2 ticks of what the model makes of a price that a bar really had.
+    # A bid or an ask lies within half a spread (of a contract that was cheap when it was bought more than 2 %) and 2 ticks of what
+    # the model makes of a price that a bar really had.
+    half = max(D("0.02"), D(position.terms["half_spread"]))  # type: ignore[index]  # an option has terms
     bounds = [
-        (min(worths) * D("0.98") - D("0.02"), max(worths) * D("1.02") + D("0.02"))
+        (min(worths) * (1 - half) - D("0.02"), max(worths) * (1 + half) + D("0.02"))
         for one in past[-3:]
         for worths in [[premium(position.symbol, spot, one.closes_at, position.terms) for spot in (one.low, one.high)]]  # type: ignore[arg-type]
     ]

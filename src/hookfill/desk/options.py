@@ -203,7 +203,9 @@ def choose(case: Case, leg: Leg) -> Leg:
             f"{plain(position.quantity)} {chosen.contract.readable}, {position.entries} of at most {case.rules.policy.pyramiding}"
         )
         raise Refused("rejected", Reason.PYRAMIDING_LIMIT, f"{detail} entries")
-    terms = terms_of(chosen, chain, volatility)
+    # A model's chain follows how much the market moved of late; what is held keeps its volatility and is added to at its own worth.
+    own = case.book.terms(position) if position is not None and chain.is_model else None
+    terms = own or terms_of(chosen, chain, volatility)
     price = quoted(chosen) if not chain.is_model else contract_price(chosen.contract, spot, terms)
     _turn(case, chosen.contract.symbol, position, terms, price)
     case.rules = replace(case.rules, exits=rules_for(case.rules.exits, case.instrument))
