@@ -20,8 +20,10 @@ from support.alpaca.server import KEY, SECRET, serving
 NOW = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
 START = NOW - timedelta(minutes=30)
 LIMITS = Limits(
-    connect_seconds=1, read_seconds=0.3, answer_seconds=0.6, all_seconds=20, most_bytes=2_000_000, first_wait_seconds=0.01
+    connect_seconds=5, read_seconds=5, answer_seconds=10, all_seconds=20, most_bytes=2_000_000, first_wait_seconds=0.01
 )
+HASTY = replace(LIMITS, read_seconds=0.5, answer_seconds=1)
+"""Where the first answer does not end."""
 IMPATIENT = replace(LIMITS, read_seconds=0.1, answer_seconds=0.2)
 """Where no answer is a good one."""
 
@@ -170,7 +172,7 @@ async def test_a_refusal_in_the_middle_of_the_pages_loses_nothing(asked: Asked) 
 @pytest.mark.parametrize("trouble", [Trouble.HANG, Trouble.DRIP, Trouble.CUT, Trouble.HUGE])
 async def test_whatever_does_not_end_is_ended_and_tried_again(asked: Asked, trouble: Trouble) -> None:
     asked.data.troubles.append(trouble)
-    assert (await asked.feed.bars(["AAPL"], "M1", START, NOW)).candles
+    assert (await asked.asking(HASTY).bars(["AAPL"], "M1", START, NOW)).candles
     assert len(asked.data.asked) == 2
 
 
