@@ -1,5 +1,6 @@
 """Positions that prices have only marked are written by a statement of their own, and come back as they were folded."""
 
+import json
 from dataclasses import fields
 from decimal import Decimal
 
@@ -68,9 +69,8 @@ async def test_it_comes_back_as_it_was_folded(connection: asyncpg.Connection) ->
 async def test_only_the_account_s_own_are_marked(connection: asyncpg.Connection) -> None:
     _, first = opened()
     await apply(connection, first)
-    columns = [[getattr(one, name) for one in first.positions] for name in ("position_id", *MARKS)]
-    columns[1] = [Decimal(7)]
-    await connection.execute(MARKING.mark_positions.sql, *columns, "00000000-0000-0000-0000-000000000000")
+    rows = [{name: getattr(one, name) for name in ("position_id", *MARKS)} | {"mark": Decimal(7)} for one in first.positions]
+    await connection.execute(MARKING.mark_positions.sql, rows, "00000000-0000-0000-0000-000000000000")
     assert position_from(await connection.fetchrow(SQL.open_positions.sql, ACCOUNT)) == only(first.positions)
 
 
@@ -84,7 +84,7 @@ async def test_a_thousand_are_found_by_their_keys(connection: asyncpg.Connection
     )
     await vacuum(connection, "positions")
     rows = await connection.fetch(SQL.open_positions.sql, ACCOUNT)
-    columns = [[row[name] for row in rows] for name in ("position_id", *MARKS)]
-    for plan in await explain(connection, MARKING.mark_positions.sql, *columns, ACCOUNT):
+    marked = json.dumps([{name: row[name] for name in ("position_id", *MARKS)} for row in rows], default=str)
+    for plan in await explain(connection, MARKING.mark_positions.sql, marked, ACCOUNT):
         assert plan.scans("positions"), plan
         assert not plan.read_whole("positions"), plan

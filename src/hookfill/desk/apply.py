@@ -1,27 +1,29 @@
 """Writes what one account's fold returned: two or three statements, whatever the number of signals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-import orjson
 
 from hookfill.accounts.trading import equity_minute
 from hookfill.desk.abroad import apply_moves
 from hookfill.desk.experiments import keep_shadow
 from hookfill.desk.gather import SQL
-from hookfill.desk.model import Outcome
+from hookfill.desk.model import Outcome, Verdict
 from hookfill.desk.price import alert_prices
 from hookfill.desk.resting_store import apply_resting
-from hookfill.kernel.money import ZERO, plain
+from hookfill.desk.rows import Order
+from hookfill.kernel.money import ZERO
 from hookfill.market.store import keep_account_prices
-from hookfill.positions.model import MARKS, Position, Target
+from hookfill.positions.model import MARKS
 from hookfill.postgres.sql import load
 from hookfill.signals.codec import alert_to_json
 from hookfill.signals.model import Alert
 
 MARKING = load(__package__, "marks.sql")
+_OF_ORDERS = [field.name for field in fields(Order) if field.name != "fills"]
 
 
 async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
@@ -37,16 +39,11 @@ async def apply(connection: asyncpg.Connection, outcome: Outcome) -> None:
     fills += [fill for rested in outcome.rested for fill in rested.fills]
     await connection.execute(
         SQL.apply_outcome.sql,
-        *_verdict_columns(outcome),
+        [_verdict_row(verdict) for verdict in outcome.verdicts],
         account.account_id,
-        *_explanation_columns(outcome),
-        *_order_columns(outcome),
-        *_columns(
-            fills,
-            "fill_id order_id position_id symbol side quantity price multiplier commission realized_pnl bar_low bar_high "
-            "price_source filled_at adjustment",
-        ),
-        *_columns(outcome.halts, "halt_id strategy_id reason at"),
+        [_order_row(order) for order in outcome.orders],
+        fills,
+        outcome.halts,
         _point_at(outcome),
         outcome.equity,
         account.balance,
@@ -71,10 +68,12 @@ async def _save_positions(connection: asyncpg.Connection, outcome: Outcome) -> N
     marked = [position for position in outcome.positions if position.position_id in outcome.only_marked]
     traded = [position for position in outcome.positions if position.position_id not in outcome.only_marked]
     if traded:
-        await connection.execute(SQL.save_positions.sql, outcome.account.account_id, *_position_columns(traded))
+        # Closed ones come first, so that a reversal never has two open at once.
+        traded.sort(key=lambda position: position.status != "closed")
+        await connection.execute(SQL.save_positions.sql, outcome.account.account_id, traded)
     if marked:
-        columns = _columns(marked, f"position_id {' '.join(MARKS)}")
-        await connection.execute(MARKING.mark_positions.sql, *columns, outcome.account.account_id)
+        rows = [_row(position, ("position_id", *MARKS)) for position in marked]
+        await connection.execute(MARKING.mark_positions.sql, rows, outcome.account.account_id)
 
 
 def _point_at(outcome: Outcome) -> datetime | None:
@@ -83,54 +82,33 @@ def _point_at(outcome: Outcome) -> datetime | None:
     return equity_minute(at) if outcome.positions and at is not None else None
 
 
-def _columns(items: Sequence[Any], names: str) -> list[list[Any]]:
-    """One array per attribute, in the order of the statement's parameters."""
-    return [[getattr(item, name) for item in items] for name in names.split()]
+def _row(item: object, names: Iterable[str]) -> dict[str, Any]:
+    """What a statement takes, by its columns' names."""
+    return {name: getattr(item, name) for name in names}
 
 
-def _verdict_columns(outcome: Outcome) -> list[list[Any]]:
-    asked = [verdict.asked for verdict in outcome.verdicts]
-    return [
-        *_columns(outcome.verdicts, "signal_id status reason error_message fill_price order_id attempts"),
-        [ask.symbol for ask in asked],
-        [ask.action for ask in asked],
-        [orjson.dumps(alert_to_json(ask)).decode() if isinstance(ask, Alert) else None for ask in asked],
-    ]
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    asked = verdict.asked
+    return {
+        "signal_id": verdict.signal_id,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "error_message": verdict.error_message,
+        "fill_price": verdict.fill_price,
+        "order_id": verdict.order_id,
+        "attempts": verdict.attempts,
+        "symbol": asked.symbol,
+        "action": asked.action,
+        "alert": alert_to_json(asked) if isinstance(asked, Alert) else None,
+        "engine": verdict.engine,
+        "trace": verdict.trace,
+    }
 
 
-def _explanation_columns(outcome: Outcome) -> list[list[Any]]:
-    engines = [verdict.engine for verdict in outcome.verdicts]
-    return [engines, [orjson.dumps(dict(verdict.trace)).decode() for verdict in outcome.verdicts]]
-
-
-def _order_columns(outcome: Outcome) -> list[list[Any]]:
-    orders = outcome.orders
-    filled = [sum((fill.quantity for fill in order.fills), ZERO) for order in orders]
-    spent = [sum((fill.quantity * fill.price for fill in order.fills), ZERO) for order in orders]
-    return [
-        *_columns(
-            orders,
-            "order_id client_order_id signal_id position_id strategy_id symbol side order_type purpose exit_reason quantity "
-            "stop_price limit_price status broker_order_id",
-        ),
-        filled,
-        [total / quantity if quantity else None for total, quantity in zip(spent, filled, strict=True)],
-        [order.as_of for order in orders],
-    ]
-
-
-def _position_columns(held: Sequence[Position]) -> list[list[Any]]:
-    columns = _columns(
-        held,
-        "position_id strategy_id symbol status quantity average_price cost multiplier entries realized_pnl commission mark "
-        "marked_at marked_until stop_price target_price initial_risk best_price trailing_stop at_break_even",
-    )
-    columns.append([orjson.dumps(dict(position.exits)).decode() for position in held])
-    columns += _columns(held, "opened_at closed_at exit_reason underlying")
-    columns.append([None if position.terms is None else orjson.dumps(dict(position.terms)).decode() for position in held])
-    columns.append([orjson.dumps([_target(target) for target in position.targets]).decode() for position in held])
-    return columns + _columns(held, "leave_at leave_for due_at")
-
-
-def _target(target: Target) -> dict[str, object]:
-    return {"number": target.number, "price": plain(target.price), "percent": plain(target.percent), "of": plain(target.of)}
+def _order_row(order: Order) -> dict[str, Any]:
+    row = _row(order, _OF_ORDERS)
+    filled = sum((fill.quantity for fill in order.fills), ZERO)
+    row["filled_quantity"] = filled
+    if filled:
+        row["average_fill_price"] = sum((fill.quantity * fill.price for fill in order.fills), ZERO) / filled
+    return row

@@ -3,8 +3,8 @@
 UPDATE positions
 SET mark = p.mark, marked_at = p.marked_at, marked_until = p.marked_until, best_price = p.best_price, stop_price = p.stop_price,
     trailing_stop = p.trailing_stop, at_break_even = p.at_break_even, updated_at = clock_timestamp()
-FROM unnest(
-    :position_ids::uuid[], :marks::numeric[], :marked_ats::timestamptz[], :marked_untils::timestamptz[], :best_prices::numeric[],
-    :stop_prices::numeric[], :trailing_stops::numeric[], :at_break_evens::boolean[]
-) AS p (position_id, mark, marked_at, marked_until, best_price, stop_price, trailing_stop, at_break_even)
+FROM json_to_recordset(:marked::json) AS p (
+    position_id uuid, mark numeric, marked_at timestamptz, marked_until timestamptz, best_price numeric, stop_price numeric,
+    trailing_stop numeric, at_break_even boolean
+)
 WHERE positions.account_id = :account_id::uuid AND positions.position_id = p.position_id;

@@ -89,22 +89,23 @@ SELECT now_at FROM simulated_clock;
 
 -- name: apply_outcome!
 -- All that one account's decisions changed, as one statement.
-WITH decided AS (
+WITH verdicts AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(:verdicts::json) AS v (
+        signal_id uuid, status text, reason text, error_message text, fill_price numeric, order_id uuid, attempts smallint, symbol text,
+        action text, alert jsonb, engine text, trace jsonb
+    )
+), decided AS (
     UPDATE signals
-    SET status = v.status, symbol = v.symbol, action = v.action, alert = v.alert::jsonb, reason = v.reason,
+    SET status = v.status, symbol = v.symbol, action = v.action, alert = v.alert, reason = v.reason,
         error_message = v.error_message, fill_price = v.fill_price,
         broker_order_id = v.order_id::text, attempts = v.attempts, decided_at = clock_timestamp(),
         retry_at = CASE WHEN v.status = 'pending' THEN clock_timestamp() + make_interval(secs => v.attempts ^ 2) END,
         resolved_at = CASE WHEN v.status NOT IN ('pending', 'approved') THEN clock_timestamp() END
-    FROM unnest(
-        :signal_ids::uuid[], :statuses::text[], :reasons::text[], :error_messages::text[], :fill_prices::numeric[],
-        :order_ids::uuid[], :attempts::smallint[], :asked_symbols::text[], :asked_actions::text[], :alerts::text[]
-    ) AS v (signal_id, status, reason, error_message, fill_price, order_id, attempts, symbol, action, alert)
+    FROM verdicts AS v
     WHERE signals.account_id = :account_id::uuid AND signals.signal_id = v.signal_id AND signals.status = 'pending'
 ), explained AS (
     INSERT INTO decisions (account_id, signal_id, engine, verdict, trace)
-    SELECT :account_id::uuid, v.signal_id, v.engine, v.verdict, v.trace::jsonb
-    FROM unnest(:signal_ids::uuid[], :engines::text[], :statuses::text[], :traces::text[]) AS v (signal_id, engine, verdict, trace)
+    SELECT :account_id::uuid, v.signal_id, v.engine, v.status, v.trace FROM verdicts AS v
     ON CONFLICT (account_id, signal_id) DO UPDATE
     SET engine = excluded.engine, verdict = excluded.verdict, trace = excluded.trace
 ), ordered AS (
@@ -113,30 +114,26 @@ WITH decided AS (
         quantity, stop_price, limit_price, status, broker_order_id, filled_quantity, average_fill_price, as_of
     )
     SELECT :account_id::uuid, o.*
-    FROM unnest(
-        :o_order_ids::uuid[], :o_client_order_ids::text[], :o_signal_ids::uuid[], :o_position_ids::uuid[],
-        :o_strategy_ids::uuid[], :o_symbols::text[], :o_sides::text[], :o_order_types::text[], :o_purposes::text[],
-        :o_exit_reasons::text[], :o_quantities::numeric[], :o_stop_prices::numeric[], :o_limit_prices::numeric[],
-        :o_statuses::text[],
-        :o_broker_order_ids::text[], :o_filled_quantities::numeric[], :o_average_prices::numeric[], :o_as_ofs::timestamptz[]
-    ) AS o
+    FROM json_to_recordset(:orders::json) AS o (
+        order_id uuid, client_order_id text, signal_id uuid, position_id uuid, strategy_id uuid, symbol text, side text,
+        order_type text, purpose text, exit_reason text, quantity numeric, stop_price numeric, limit_price numeric, status text,
+        broker_order_id text, filled_quantity numeric, average_fill_price numeric, as_of timestamptz
+    )
 ), filled AS (
     INSERT INTO fills (
         account_id, fill_id, order_id, position_id, symbol, side, quantity, price, multiplier, commission, realized_pnl, bar_low,
         bar_high, price_source, filled_at, adjustment
     )
     SELECT :account_id::uuid, f.*
-    FROM unnest(
-        :f_fill_ids::uuid[], :f_order_ids::uuid[], :f_position_ids::uuid[], :f_symbols::text[], :f_sides::text[],
-        :f_quantities::numeric[], :f_prices::numeric[], :f_multipliers::numeric[], :f_commissions::numeric[],
-        :f_realized_pnls::numeric[], :f_bar_lows::numeric[], :f_bar_highs::numeric[], :f_price_sources::text[],
-        :f_filled_ats::timestamptz[], :f_adjustments::numeric[]
-    ) AS f
+    FROM json_to_recordset(:fills::json) AS f (
+        fill_id uuid, order_id uuid, position_id uuid, symbol text, side text, quantity numeric, price numeric, multiplier numeric,
+        commission numeric, realized_pnl numeric, bar_low numeric, bar_high numeric, price_source text, filled_at timestamptz,
+        adjustment numeric
+    )
 ), halted AS (
     INSERT INTO halts (account_id, halt_id, scope, strategy_id, reduce_only, reason, created_at)
-    SELECT :account_id::uuid, h.halt_id, 'strategy', h.strategy_id, true, h.reason, h.created_at
-    FROM unnest(:h_halt_ids::uuid[], :h_strategy_ids::uuid[], :h_reasons::text[], :h_ats::timestamptz[])
-        AS h (halt_id, strategy_id, reason, created_at)
+    SELECT :account_id::uuid, h.halt_id, 'strategy', h.strategy_id, true, h.reason, h.at
+    FROM json_to_recordset(:halts::json) AS h (halt_id uuid, strategy_id uuid, reason text, at timestamptz)
 ), pointed AS (
     INSERT INTO equity_points (account_id, at, equity, balance, cash)
     SELECT :account_id::uuid, :point_at::timestamptz, :equity::numeric, :balance::numeric, :cash::numeric
@@ -155,24 +152,15 @@ INSERT INTO positions (
     commission, mark, marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even,
     exits, opened_at, closed_at, exit_reason, underlying, terms, targets, leave_at, leave_for, due_at
 )
-SELECT :account_id::uuid, p.position_id, p.strategy_id, p.symbol, p.status, p.quantity, p.average_price, p.cost, p.multiplier,
-       p.entries, p.realized_pnl, p.commission, p.mark, p.marked_at, p.marked_until, p.stop_price, p.target_price, p.initial_risk,
-       p.best_price, p.trailing_stop, p.at_break_even, p.exits::jsonb, p.opened_at, p.closed_at, p.exit_reason,
-       p.underlying, p.terms::jsonb, p.targets::jsonb, p.leave_at, p.leave_for, p.due_at
-FROM unnest(
-    :position_ids::uuid[], :strategy_ids::uuid[], :symbols::text[], :statuses::text[], :quantities::numeric[],
-    :average_prices::numeric[], :costs::numeric[], :multipliers::numeric[], :entries::integer[], :realized_pnls::numeric[],
-    :commissions::numeric[], :marks::numeric[], :marked_ats::timestamptz[], :marked_untils::timestamptz[],
-    :stop_prices::numeric[], :target_prices::numeric[], :initial_risks::numeric[], :best_prices::numeric[],
-    :trailing_stops::numeric[], :at_break_evens::boolean[], :exits::text[], :opened_ats::timestamptz[],
-    :closed_ats::timestamptz[], :exit_reasons::text[], :underlyings::text[], :terms::text[], :targets::text[],
-    :leave_ats::timestamptz[], :leave_fors::text[], :due_ats::timestamptz[]
-) WITH ORDINALITY AS p (
-    position_id, strategy_id, symbol, status, quantity, average_price, cost, multiplier, entries, realized_pnl, commission, mark,
-    marked_at, marked_until, stop_price, target_price, initial_risk, best_price, trailing_stop, at_break_even, exits, opened_at,
-    closed_at, exit_reason, underlying, terms, targets, leave_at, leave_for, due_at, place
+SELECT :account_id::uuid, p.*
+FROM json_to_recordset(:positions::json) AS p (
+    position_id uuid, strategy_id uuid, symbol text, status text, quantity numeric, average_price numeric, cost numeric,
+    multiplier numeric, entries integer, realized_pnl numeric, commission numeric, mark numeric, marked_at timestamptz,
+    marked_until timestamptz, stop_price numeric, target_price numeric, initial_risk numeric, best_price numeric,
+    trailing_stop numeric, at_break_even boolean, exits jsonb, opened_at timestamptz, closed_at timestamptz, exit_reason text,
+    underlying text, terms jsonb, targets jsonb, leave_at timestamptz, leave_for text, due_at timestamptz
 )
-ORDER BY p.status = 'closed' DESC, p.place
+ORDER BY p.status = 'closed' DESC
 ON CONFLICT (account_id, position_id) DO UPDATE
 SET status = excluded.status, quantity = excluded.quantity, average_price = excluded.average_price, cost = excluded.cost,
     entries = excluded.entries, realized_pnl = excluded.realized_pnl, commission = excluded.commission, mark = excluded.mark,
