@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -225,7 +224,8 @@ def test_an_engine_that_hangs_is_asked_once_and_ended(monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(trial.ENGINES, "B", hangs)
     prepared = situation(asks("buy", 0, "AB"), bars=[flat(-1, "1.0700")], strategies=[tried()])
-    outcome = fold(prepared, partial(at_most, 0.2))
+    with at_most(0.2) as bound:
+        outcome = fold(prepared, bound)
     assert outcome.verdicts[0].status == "executed"
     assert only(outcome.shadow.experiments).outcomes["B"].says == "failed"
     assert len(asked) == 1

@@ -16,7 +16,7 @@ SHORT = 0.05
 
 def test_a_loop_without_an_end_is_ended() -> None:
     def loop() -> None:
-        with at_most(SHORT):
+        with at_most(SHORT) as bound, bound:
             while True:
                 pass
 
@@ -25,16 +25,29 @@ def test_a_loop_without_an_end_is_ended() -> None:
 
 
 def test_what_ends_in_time_is_left_alone_and_the_alarm_is_taken_back() -> None:
-    with at_most(SHORT):
-        pass
+    with at_most(SHORT) as bound:
+        with bound:
+            pass
+        assert threading.Event().wait(2 * SHORT) is False
     assert threading.Event().wait(2 * SHORT) is False
+
+
+def test_each_entering_counts_anew() -> None:
+    def loop() -> None:
+        while True:
+            pass
+
+    with at_most(SHORT) as bound:
+        for _ in range(2):
+            with pytest.raises(TookTooLong), bound:
+                loop()
 
 
 def test_in_another_thread_nothing_is_bounded() -> None:
     ended: list[bool] = []
 
     def work() -> None:
-        with at_most(SHORT):
+        with at_most(SHORT) as bound, bound:
             threading.Event().wait(2 * SHORT)
         ended.append(True)
 

@@ -33,11 +33,12 @@ from hookfill.signals.model import Signal
 _MOST_TRACEBACK = 8_000
 
 
-Bound = Callable[[], AbstractContextManager[None]]
-"""Bounds the handling of one signal: what does not end by itself is ended by raising."""
+Bound = AbstractContextManager[None]
+"""Bounds what is done within, each time anew: what does not end by itself is ended by raising."""
+_NO_BOUND: Bound = nullcontext()
 
 
-def fold(situation: Situation, bound: Bound = nullcontext, may_go_on: Callable[[], bool] = lambda: True) -> Outcome:
+def fold(situation: Situation, bound: Bound = _NO_BOUND, may_go_on: Callable[[], bool] = lambda: True) -> Outcome:
     """All that happens to the account up to the horizon.
 
     Args:
@@ -162,7 +163,7 @@ def _handle(
     try:
         if strategy is not None and signal.strategy_id not in rules:
             rules[signal.strategy_id] = rules_of(strategy.settings)
-        with bound():
+        with bound:
             step = decide_signal(book, situation, signal, rules.get(signal.strategy_id), trial)
     except Exception:
         step = Step(book.account, verdict=_failure(situation, signal, traceback.format_exc()))
@@ -177,7 +178,7 @@ def _handle(
 def _follow(book: Book, shadow: ShadowBook, signal: Signal, rules: TradingRules, trial: Trial, step: Step, bound: Bound) -> Step:
     """The account's step with its pair; whatever happens in the shadow, the step stays what it is."""
     try:
-        with bound():
+        with bound:
             return shadow.follow(book, signal, rules, trial, step)
     except Exception:
         shadow.fail(signal, trial, step, traceback.format_exc())

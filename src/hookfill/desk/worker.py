@@ -160,7 +160,8 @@ class Worker:
             situation = self._as_flagged(await gather(connection, row, now, most_signals, self._limits))
             self._prices_moved = self._prices_moved or situation.horizon < now  # more bars wait than one transaction takes
             give_up_at = time.monotonic() + DECIDE_SECONDS
-            outcome = fold(situation, partial(at_most, SIGNAL_SECONDS), lambda: time.monotonic() < give_up_at)
+            with at_most(SIGNAL_SECONDS) as bound:
+                outcome = fold(situation, bound, lambda: time.monotonic() < give_up_at)
             if not outcome:
                 tell_failures(account_id, outcome.shadow)
                 return False
@@ -204,7 +205,8 @@ class Worker:
             except Exception:  # nothing of the account can be decided: each attempt is counted, so that this ends and is seen
                 return True
             try:
-                fold(situation, partial(at_most, SIGNAL_SECONDS))
+                with at_most(SIGNAL_SECONDS) as bound:
+                    fold(situation, bound)
             except Exception as error:
                 _LOG.error("prices_failed", account_id=str(account_id), error=f"{type(error).__name__}: {error}")
                 return False
