@@ -6,7 +6,6 @@ each uses a core of its own. The child ends when this process is gone, however i
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
 import sys
@@ -40,6 +39,7 @@ from hookfill.home import Home
 from hookfill.inbox.spool import Spool
 from hookfill.inbox.writer import Writer
 from hookfill.kernel.errors import ConfigurationError, HookfillError
+from hookfill.kernel.memory import collect_seldom
 from hookfill.postgres import server
 from hookfill.postgres.model import Database
 from hookfill.postgres.pool import connect, open_pool
@@ -55,8 +55,6 @@ WORKER_SECONDS = 5.0
 RESTART_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 """How often the embedded PostgreSQL is looked after."""
-GC_THRESHOLD = 50_000
-"""Objects between two looks for garbage cycles; alerts make none, so the default of 700 costs them time for nothing."""
 API_SECONDS = 10.0
 """How long one statement of a reading request may take."""
 _LOG = structlog.get_logger("hookfill.app")
@@ -82,8 +80,7 @@ async def serve_api(settings: Settings, home: Home, *, with_worker: bool, on_rea
             web = _Web(web_config(application), waking.stop)
             serving = asyncio.create_task(web.serve(sockets=[listener]))
             await _started(web, serving)
-            gc.freeze()  # what the start has built stays: the collector need not look at it again and again
-            gc.set_threshold(GC_THRESHOLD)
+            collect_seldom()
             home.write_listening(url, os.getpid())
             on_ready(Listening(url, os.getpid(), people.has_owner, people.rules.setup_token))
             await serving

@@ -27,7 +27,8 @@ from hookfill.exports.worker import exports_loop
 from hookfill.home import Home
 from hookfill.journal.watch import watch_journals
 from hookfill.journal.worker import journal_loop
-from hookfill.market.calendar import load_exchange_sessions
+from hookfill.kernel.memory import collect_seldom
+from hookfill.market.sessions_aside import load_sessions_aside
 from hookfill.ops.heart import Heart
 from hookfill.ops.notify import Notifier
 from hookfill.ops.pulse import Pulse
@@ -106,6 +107,7 @@ async def serve_worker(settings: Settings, home: Home, *, is_tied: bool, on_read
         ]
         heart = Heart(journals, [*pulses, agents, quiet], _notifier(settings))
         watching = [asyncio.create_task(work) for work in (*looks, heart.run())]
+        collect_seldom()
         on_ready(Listening("", os.getpid()))
         try:
             await _run_all(loops)
@@ -121,7 +123,7 @@ async def _load_sessions_early(after_seconds: float) -> None:
     On simulated time a whole day may come at once: there it can't wait.
     """
     await asyncio.sleep(after_seconds)
-    await asyncio.to_thread(load_exchange_sessions)
+    await load_sessions_aside()
 
 
 async def _alpaca(stack: contextlib.AsyncExitStack, settings: Settings, home: Home, database: Database) -> Runs:

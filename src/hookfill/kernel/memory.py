@@ -2,11 +2,14 @@
 
 import contextlib
 import ctypes
+import gc
 import sys
 
 LARGE_BYTES = 4 * 1024 * 1024
 """Less than this is cheaper to keep: a fresh page costs more than the arithmetic on it."""
 KEPT_BYTES = 2 * LARGE_BYTES
+COLLECT_AFTER = 50_000
+"""Objects between two looks for garbage cycles; alerts and decisions make none, so the default of 700 costs time for nothing."""
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 """Both from glibc's ``malloc.h``."""
@@ -24,3 +27,9 @@ def give_back_large_blocks() -> None:
             libc = ctypes.CDLL(None)
             libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
             libc.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def collect_seldom() -> None:
+    """Let the collector of garbage cycles look seldom, and never at what is there now: call it once all has started."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)

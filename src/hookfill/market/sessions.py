@@ -1,7 +1,7 @@
 """The sessions of exchanges, holidays and half days included, from the ``exchange_calendars`` library (no clock is read).
 
-They are read once per process and kept as two arrays of Unix seconds, whatever year is asked for: the result depends on nothing but
-the library's version.
+They are read once per process, or told by one that has read them (``sessions_aside``), and kept as two arrays of Unix seconds,
+whatever year is asked for: the result depends on nothing but the library's version.
 
 **Futures** follow the hours of CME Globex's equity indices: a day's session begins at 18:00 New York time on the evening before
 and ends at 17:00. The library's calendar of CME (CMES) knows the holidays and most half days. Put right here, by CME Group's
@@ -34,6 +34,10 @@ NEW_YORK = ZoneInfo("America/New_York")
 FIRST_YEAR = 1970
 LAST_YEAR = 2099
 
+Calendar = Literal["XNYS", "CMES"]
+Hours = tuple[list[int], list[int]]
+_TOLD: dict[Calendar, Hours] = {}
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
@@ -65,14 +69,14 @@ class Sessions:
 @cache
 def stock_sessions() -> Sessions:
     """All sessions of the New York Stock Exchange (XNYS); the first call takes about half a second."""
-    opens, closes = _read("XNYS")
+    opens, closes = _hours("XNYS")
     return Sessions(array("q", opens), array("q", closes))
 
 
 @cache
 def futures_sessions() -> Sessions:
     """All sessions of futures; the first call takes about a tenth of a second more."""
-    opens, closes = _read("CMES")
+    opens, closes = _hours("CMES")
     by_day = {
         close // _DAY_SECONDS: (open_, close if close - open_ < _DAY_SECONDS else close - _FUTURES_BREAK)
         for open_, close in zip(opens, closes, strict=True)
@@ -85,8 +89,25 @@ def futures_sessions() -> Sessions:
     return Sessions(array("q", (opens for opens, _ in ordered)), array("q", (closes for _, closes in ordered)))
 
 
-def _read(name: Literal["XNYS", "CMES"]) -> tuple[list[int], list[int]]:
-    """A calendar's openings and closings in Unix seconds."""
+def are_loaded() -> bool:
+    """Whether all calendars have been read, or told."""
+    return bool(stock_sessions.cache_info().currsize and futures_sessions.cache_info().currsize)
+
+
+def take_hours(told: Mapping[Calendar, Hours]) -> None:
+    """Take over what ``read_hours`` returned in another process, where these calendars are not read yet."""
+    _TOLD.update(told)
+    stock_sessions()
+    futures_sessions()
+    _TOLD.clear()
+
+
+def _hours(name: Calendar) -> Hours:
+    return _TOLD[name] if name in _TOLD else read_hours(name)
+
+
+def read_hours(name: Calendar) -> Hours:
+    """A calendar's openings and closings in Unix seconds, as the library has them."""
     # Imported here: pandas behind it takes half a second and some 65 MB, which only accounts that need a calendar should pay. Made
     # of their classes and not by name: then the library does not keep what is copied here.
     from exchange_calendars.exchange_calendar_cmes import CMESExchangeCalendar  # noqa: PLC0415

@@ -10,10 +10,10 @@ import asyncpg
 import structlog
 
 from hookfill.kernel.clock import utc_now
-from hookfill.market.calendar import load_exchange_sessions
 from hookfill.market.feeds.fetch import Fetcher
 from hookfill.market.feeds.port import MarketFeed
 from hookfill.market.feeds.watching import SQL
+from hookfill.market.sessions_aside import load_sessions_aside
 from hookfill.ops.pulse import Pulse
 from hookfill.postgres.pool import DATABASE_ERRORS
 
@@ -57,7 +57,7 @@ class FeedLoop:
 
     async def run(self) -> None:
         """Fetch until stopped; a database or a feed that is away is waited for."""
-        await asyncio.to_thread(load_exchange_sessions)
+        await load_sessions_aside()
         while not self._stopped.is_set():
             try:
                 connection = await self._connect()
