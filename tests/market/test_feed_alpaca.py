@@ -19,9 +19,7 @@ from support.alpaca.server import KEY, SECRET, serving
 
 NOW = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
 START = NOW - timedelta(minutes=30)
-LIMITS = Limits(
-    connect_seconds=5, read_seconds=5, answer_seconds=10, all_seconds=20, most_bytes=2_000_000, first_wait_seconds=0.01
-)
+LIMITS = Limits(connect_seconds=5, read_seconds=5, answer_seconds=10, all_seconds=20, most_bytes=2_000_000, first_wait_seconds=0.01)
 HASTY = replace(LIMITS, read_seconds=0.5, answer_seconds=1)
 """Where the first answer does not end."""
 IMPATIENT = replace(LIMITS, read_seconds=0.1, answer_seconds=0.2)

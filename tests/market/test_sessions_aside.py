@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,10 +50,12 @@ async def test_what_is_loaded_is_not_loaded_again(monkeypatch: pytest.MonkeyPatc
     await load_sessions_aside()
 
 
+@pytest.mark.parametrize("is_there", [True, False])
 async def test_a_reader_that_fails_leaves_it_to_the_first_question(
-    unloaded: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    unloaded: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(_program(tmp_path, "exit 3")))
+    failing = _program(tmp_path, "exit 3")
+    monkeypatch.setattr(sys, "executable", str(failing if is_there else tmp_path / "nowhere"))
     await load_sessions_aside()
     assert not are_loaded()
     assert len(stock_sessions().opens) > 30_000
@@ -72,6 +75,7 @@ async def test_a_reader_does_not_outlive_who_waits_for_it(unloaded: None, monkey
     monkeypatch.setattr(sys, "executable", str(_program(tmp_path, "exec tail -f /dev/null")))
     waiting = asyncio.create_task(load_sessions_aside())
     await runs.wait()
+    assert os.getsid(started[0].pid) != os.getsid(0)  # a terminal's Ctrl-C does not reach it
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

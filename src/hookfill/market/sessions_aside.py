@@ -22,8 +22,22 @@ async def load_sessions_aside() -> None:
     """Load them, unless they are; should it fail, the first question about a share or a future loads them itself."""
     if are_loaded():
         return
+    try:
+        told = await _read_aside()
+    except OSError as error:  # there may be no room for another process
+        _LOG.warning("sessions_not_loaded", error=f"{type(error).__name__}: {error}")
+    else:
+        take_hours(json.loads(told))
+
+
+async def _read_aside() -> bytes:
     reader = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        __name__,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in a terminal is for the server, which ends it
     )
     try:
         told, _ = await reader.communicate()
@@ -33,9 +47,8 @@ async def load_sessions_aside() -> None:
                 reader.kill()
             await reader.wait()
     if reader.returncode:
-        _LOG.warning("sessions_not_loaded", exit_code=reader.returncode)
-    else:
-        take_hours(json.loads(told))
+        raise ChildProcessError(f"it ended with exit code {reader.returncode}")
+    return told
 
 
 def _tell() -> None:
