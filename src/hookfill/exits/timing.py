@@ -29,12 +29,9 @@ def timed(position: Position, rules: ExitRules, instrument: Instrument) -> Posit
     leave_at, reason = min(moments, key=lambda moment: moment[0]) if moments else (None, None)
     ends_at = expires_at(instrument)
     due = [moment for moment in (leave_at, ends_at) if moment is not None]
-    return replace(
-        position,
-        leave_at=leave_at,
-        leave_for=None if reason is None else reason.value,
-        due_at=min(due, default=None),
-    )
+    if not due:
+        return position
+    return replace(position, leave_at=leave_at, leave_for=None if reason is None else reason.value, due_at=min(due))
 
 
 def expires_at(instrument: Instrument) -> datetime | None:

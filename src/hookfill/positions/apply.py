@@ -140,13 +140,20 @@ def _shrink(
     remaining = abs(position.quantity) - quantity
     cost = position.average_price * remaining
     realized = position.side * (price * quantity - (position.cost - cost)) * position.multiplier
-    after = replace(position, quantity=position.side * remaining, cost=cost, realized_pnl=position.realized_pnl + realized)
+    realized_pnl = position.realized_pnl + realized
     if remaining > ZERO:
-        return after, realized
-    status = POSITION.move(position.status, "closed")
-    # Received times of two nodes may differ by a little; a position is never closed before it was opened.
-    closed_at = max(at, position.opened_at)
-    return replace(after, quantity=ZERO, cost=ZERO, status=status, closed_at=closed_at, exit_reason=exit_reason), realized
+        return replace(position, quantity=position.side * remaining, cost=cost, realized_pnl=realized_pnl), realized
+    closed = replace(
+        position,
+        quantity=ZERO,
+        cost=ZERO,
+        realized_pnl=realized_pnl,
+        status=POSITION.move(position.status, "closed"),
+        # Received times of two nodes may differ by a little; a position is never closed before it was opened.
+        closed_at=max(at, position.opened_at),
+        exit_reason=exit_reason,
+    )
+    return closed, realized
 
 
 def unrealized(position: Position, mark: Decimal) -> Decimal:
