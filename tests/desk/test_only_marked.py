@@ -1,7 +1,7 @@
 """Positions that prices have only marked are written by a statement of their own, and come back as they were folded."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import asyncpg
@@ -64,6 +64,16 @@ async def test_it_comes_back_as_it_was_folded(connection: asyncpg.Connection) ->
     assert position_from(row) == only(outcome.positions)
     assert await connection.fetchval(updated) > earlier
     assert row["mark"] == Decimal("1.125")
+
+
+async def test_a_reversal_never_has_two_open_at_once(connection: asyncpg.Connection) -> None:
+    before, first = opened()
+    await apply(connection, first)
+    _, outcome = next_bar(before, first, "1.1 1.1 1.1 1.1", "sell EURUSD 0.1")
+    left, entered = outcome.positions
+    assert (left.status, entered.status) == ("closed", "open")
+    await apply(connection, replace(outcome, positions=(entered, left)))
+    assert position_from(await connection.fetchrow(SQL.open_positions.sql, ACCOUNT)) == entered
 
 
 async def test_only_the_account_s_own_are_marked(connection: asyncpg.Connection) -> None:

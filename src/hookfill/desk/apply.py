@@ -68,8 +68,6 @@ async def _save_positions(connection: asyncpg.Connection, outcome: Outcome) -> N
     marked = [position for position in outcome.positions if position.position_id in outcome.only_marked]
     traded = [position for position in outcome.positions if position.position_id not in outcome.only_marked]
     if traded:
-        # Closed ones come first, so that a reversal never has two open at once.
-        traded.sort(key=lambda position: position.status != "closed")
         await connection.execute(SQL.save_positions.sql, outcome.account.account_id, traded)
     if marked:
         rows = [_row(position, ("position_id", *MARKS)) for position in marked]
