@@ -260,7 +260,7 @@ async def test_stopping_answers_what_is_in_flight(
 ) -> None:
     writer = Writer(partial(connect, database, name="inbox"), spool)
     writer.start()
-    waiting = [asyncio.create_task(writer.submit(make(None))) for _ in range(50)]
+    waiting = [writer.submit(make(None)) for _ in range(50)]
     await asyncio.sleep(0)
     await writer.stop()
     assert [task.result().fresh for task in waiting] == [True] * 50

@@ -161,7 +161,7 @@ async def test_stopping_while_the_database_is_silent_answers_and_leaves_the_rest
 ) -> None:
     await submit_in_time(far_writer, make(None))
     proxy.black_hole()
-    waiting = [asyncio.create_task(far_writer.submit(make(None))) for _ in range(20)]
+    waiting = [far_writer.submit(make(None)) for _ in range(20)]
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
         await far_writer.stop()

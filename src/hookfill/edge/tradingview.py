@@ -13,7 +13,7 @@ import structlog
 from hookfill.accounts.secret_cache import Destination
 from hookfill.edge import http
 from hookfill.edge.intake import Doors, delivery, mend, refuse, refuse_unread
-from hookfill.inbox.model import Delivery, NewSignal
+from hookfill.inbox.model import Delivery, NewSignal, Receipt
 from hookfill.inbox.spool import SpoolFull
 from hookfill.kernel.ids import new_id
 from hookfill.kernel.reasons import Reason
@@ -33,17 +33,17 @@ def handle(doors: Doors, request: http.Request, answer: http.Answer) -> None:
     """Serve one delivery."""
     secret = request.path[len(PREFIX) :]
     destination = doors.secrets.get(secret)
-    if destination is None:
-        doors.keep(_ask(doors, request, secret, answer))
-    else:
+    if destination is not None:
         _store(doors, request, destination, answer)
-
-
-async def _ask(doors: Doors, request: http.Request, secret: str, answer: http.Answer) -> None:
-    """A secret that memory does not know: ask the database, while a decoy goes the same way and takes as long as storing would."""
+        return
     item = _item(doors, request, Destination(new_id(), _NOWHERE))
     item.is_decoy = True
-    decoy = asyncio.ensure_future(doors.writer.submit(item))
+    decoy = doors.writer.submit(item)  # before anything is asked: so it is on its way as early as what a known secret brings
+    doors.keep(_ask(doors, request, secret, answer, decoy))
+
+
+async def _ask(doors: Doors, request: http.Request, secret: str, answer: http.Answer, decoy: asyncio.Future[Receipt]) -> None:
+    """A secret that memory does not know: ask the database, while a decoy goes the same way and takes as long as storing would."""
     try:
         destination = await doors.secrets.find(secret)
         await decoy

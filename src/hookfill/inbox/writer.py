@@ -244,11 +244,11 @@ class Writer:
         if not self._in_flight:
             self._idle.set()
 
-    async def submit(self, delivery: Delivery) -> Receipt:
-        """Make a delivery durable.
+    def submit(self, delivery: Delivery) -> asyncio.Future[Receipt]:
+        """Take a delivery in hand at once; the receipt comes when it is durable.
 
-        Raises:
-            SpoolFull: neither the database nor the spool could take it; the sender must be told to try again.
+        In place of the receipt comes ``SpoolFull`` where neither the database nor the spool could take it: the sender must be told
+        to try again.
         """
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
@@ -260,8 +260,11 @@ class Writer:
             else:
                 future.set_exception(outcome)
 
-        self.put(delivery, done)
-        return await future
+        try:
+            self.put(delivery, done)
+        except SpoolFull as error:
+            future.set_exception(error)
+        return future
 
     def note_stored(self, deliveries: Sequence[Delivery]) -> None:
         """Remember to wake whoever goes on with what is stored now: pending signals, and messages that are to be read."""
