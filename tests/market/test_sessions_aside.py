@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hookfill.market.sessions import are_loaded, futures_sessions, stock_sessions
+from hookfill.market.sessions import are_loaded, futures_sessions, load_exchange_sessions, stock_sessions
 from hookfill.market.sessions_aside import load_sessions_aside
 
 TELLS = """
@@ -32,8 +32,7 @@ def unloaded() -> Iterator[None]:
     stock_sessions.cache_clear()
     futures_sessions.cache_clear()
     yield
-    stock_sessions()
-    futures_sessions()
+    load_exchange_sessions()
 
 
 def test_they_are_the_same_and_the_library_stays_away() -> None:
@@ -44,9 +43,11 @@ def test_they_are_the_same_and_the_library_stays_away() -> None:
 
 
 async def test_what_is_loaded_is_not_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    stock_sessions()
-    futures_sessions()
-    monkeypatch.setattr(sys, "executable", "/nowhere/to/be/found")
+    async def starts(*_: str, **__: Any) -> None:
+        raise AssertionError("a process was started")
+
+    load_exchange_sessions()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
     await load_sessions_aside()
 
 

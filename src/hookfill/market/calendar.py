@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from hookfill.market.model import Instrument, InstrumentKind
-from hookfill.market.sessions import FIRST_YEAR, LAST_YEAR, NEW_YORK, CalendarOutOfRange, Sessions, futures_sessions, stock_sessions
+from hookfill.market.sessions import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    NEW_YORK,
+    CalendarOutOfRange,
+    Sessions,
+    futures_sessions,
+    load_exchange_sessions,
+    stock_sessions,
+)
 
 __all__ = [
     "FIRST_YEAR",
@@ -130,15 +139,6 @@ def _hours_of(kind: InstrumentKind, day: date) -> TradingDay | None:
         return None
     opens_at = datetime.combine(day - _DAY, _FIVE_PM, NEW_YORK).astimezone(UTC)
     return TradingDay(day, opens_at, datetime.combine(day, _FIVE_PM, NEW_YORK).astimezone(UTC))
-
-
-def load_exchange_sessions() -> None:
-    """Load the exchanges' sessions now instead of at the first question about a share or a future.
-
-    That takes a second and some 70 MB, nearly all of it for pandas, once per process.
-    """
-    stock_sessions()
-    futures_sessions()
 
 
 def _in_session(sessions: Sessions, at: datetime, early: int = 0, late: int = 0) -> bool:

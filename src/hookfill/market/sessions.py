@@ -89,6 +89,15 @@ def futures_sessions() -> Sessions:
     return Sessions(array("q", (opens for opens, _ in ordered)), array("q", (closes for _, closes in ordered)))
 
 
+def load_exchange_sessions() -> None:
+    """Load all sessions now instead of at the first question about a share or a future.
+
+    Where nobody has told them that takes a second and some 70 MB, nearly all of it for pandas, once per process.
+    """
+    stock_sessions()
+    futures_sessions()
+
+
 def are_loaded() -> bool:
     """Whether all calendars have been read, or told."""
     return bool(stock_sessions.cache_info().currsize and futures_sessions.cache_info().currsize)
@@ -97,8 +106,7 @@ def are_loaded() -> bool:
 def take_hours(told: Mapping[Calendar, Hours]) -> None:
     """Take over what ``read_hours`` returned in another process, where these calendars are not read yet."""
     _TOLD.update(told)
-    stock_sessions()
-    futures_sessions()
+    load_exchange_sessions()
     _TOLD.clear()
 
 
