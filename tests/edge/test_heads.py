@@ -39,7 +39,7 @@ class Door:
 
     def open(self, _door: AlertDoor, request: Request, answer: Answer) -> None:
         """An alert that came the short way; its answer takes a moment."""
-        self.noted.append(("alert", request.path, request.headers, request.body, str(request.refusal), request.client))
+        self.noted.append(("alert", request.path, request.headers, request.body, str(request.refusal), request.kept))
         asyncio.get_running_loop().call_soon(answer, 200, b"{}", ())
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -52,8 +52,8 @@ class Door:
 class Socket(asyncio.Transport):
     """Keeps what is written."""
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 6)})
+    def __init__(self, sender: int) -> None:
+        super().__init__({"peername": (f"127.0.0.{sender}", 5), "sockname": ("127.0.0.1", 6)})
         self.written = b""
         self._is_closing = False
 
@@ -80,8 +80,8 @@ async def _converse(
     door, answered = Door(heads), []
     config = web_config(cast("Router", door))
     config.load()
-    for pieces in conversations:
-        socket = Socket()
+    for sender, pieces in enumerate(conversations, 1):
+        socket = Socket(sender)
         protocol: Any = DoorProtocol(config=config, server_state=ServerState(), app_state={})
         protocol.connection_made(socket)
         for piece in pieces:

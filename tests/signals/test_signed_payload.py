@@ -105,6 +105,12 @@ def test_refuses_and_names_every_field(change: dict[str, Any], fields: set[str])
     assert all(error.message.endswith(".") and error.message[0].isupper() for error in errors)
 
 
+@pytest.mark.parametrize("change", [{}, *(change for change, _ in REFUSED)])
+@pytest.mark.parametrize("verb", [{}, {"direction": None, "action": "SELL"}])
+def test_what_says_nothing_more_changes_nothing(change: dict[str, Any], verb: dict[str, Any]) -> None:
+    assert read_signed(GOOD | verb | change) == read_signed(GOOD | verb | change | {"id": "an alert's id", "comment": "nothing"})
+
+
 @pytest.mark.parametrize("payload", [None, [], "text", 5, [GOOD]])
 def test_only_an_object_is_a_payload(payload: object) -> None:
     assert parse_signed(payload) == (FieldError("body", "Send a JSON object."),)

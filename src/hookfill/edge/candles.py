@@ -61,7 +61,8 @@ Answer = tuple[int, dict[str, object], http.Headers]
 
 async def handle(doors: Doors, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
     """Serve one batch."""
-    request = http.Request(scope["path"], dict(scope["headers"]), None, b"", utc_now(), _UNREAD)
+    headers_in = dict(scope["headers"])
+    request = http.Request(scope["path"], headers_in, http.kept_of(headers_in, scope.get("client")), b"", utc_now(), _UNREAD)
     try:
         status, answer, headers = await _serve(doors, request, scope, receive)
     except (SpoolFull, *DATABASE_ERRORS) as error:
@@ -92,7 +93,7 @@ async def _serve(doors: Doors, request: http.Request, scope: http.Scope, receive
 async def _receive(request: http.Request, scope: http.Scope, receive: http.Receive, keep: int | None = None) -> None:
     """Read the body of a request that has none yet."""
     read = await http.read_request(scope, receive, LIMIT, keep)
-    request.client, request.body, request.received_at, request.refusal = read.client, read.body, read.received_at, read.refusal
+    request.body, request.received_at, request.refusal = read.body, read.received_at, read.refusal
 
 
 async def _take(doors: Doors, request: http.Request, began: float) -> Answer:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookfill.edge.guard import GuardedProtocol
 from hookfill.edge.heads import Head, Heads
-from hookfill.edge.http import BodyIncomplete, Headers, Request
+from hookfill.edge.http import BodyIncomplete, Headers, Kept, Request, kept_of
 from hookfill.edge.intake import AlertDoor
 from hookfill.edge.router import Router, alert_door
 from hookfill.kernel.clock import utc_now
@@ -36,16 +36,34 @@ _TOLD = _Told()
 class _AlertCycle:
     """One alert from its headers to its answer; to uvicorn's protocol it is a request like any other.
 
-    ``keep_alive``: the connection stays open after the answer.
+    ``kept``: what is stored of the headers. ``keep_alive``: the connection stays open after the answer.
     """
 
-    __slots__ = ("body", "disconnected", "door", "headers", "keep_alive", "more_body", "path", "protocol", "response_complete")
+    __slots__ = (
+        "body",
+        "disconnected",
+        "door",
+        "headers",
+        "keep_alive",
+        "kept",
+        "more_body",
+        "path",
+        "protocol",
+        "response_complete",
+    )
     message_event = _TOLD
 
     def __init__(
-        self, protocol: "DoorProtocol", door: AlertDoor, path: str, headers: dict[bytes, bytes], *, keep_alive: bool = True
+        self,
+        protocol: "DoorProtocol",
+        door: AlertDoor,
+        path: str,
+        headers: dict[bytes, bytes],
+        kept: Kept,
+        *,
+        keep_alive: bool = True,
     ) -> None:
-        self.protocol, self.door, self.path, self.headers = protocol, door, path, headers
+        self.protocol, self.door, self.path, self.headers, self.kept = protocol, door, path, headers, kept
         self.body = b""
         self.keep_alive = keep_alive
         self.more_body = True
@@ -54,8 +72,7 @@ class _AlertCycle:
 
     def hand_over(self, refusal: BodyIncomplete | None = None) -> None:
         """The request is in, or as much of it as ever will be."""
-        client = self.protocol.client
-        request = Request(self.path, self.headers, client[0] if client else None, self.body, utc_now(), refusal)
+        request = Request(self.path, self.headers, self.kept, self.body, utc_now(), refusal)
         self.protocol.router.open(self.door, request, self.answer)
 
     def answer(self, status: int, content: bytes, headers: Headers) -> None:
@@ -86,6 +103,8 @@ class DoorProtocol(GuardedProtocol):
         self._heads: Heads = self.router.heads
         self._is_between = True
         self._piece: bytes | None = None
+        self._last_head: Head | None = None
+        self._kept = Kept("{}", None)
 
     def data_received(self, data: bytes) -> None:
         """Take an alert whose head is known; let the parser read everything else."""
@@ -102,7 +121,9 @@ class DoorProtocol(GuardedProtocol):
         """What the parser's calls would come to for this request."""
         self._unset_keepalive_if_required()
         self._deadline = None
-        cycle = _AlertCycle(self, head.door, head.path, headers)
+        if head is not self._last_head:  # of one sender it is hardly ever another
+            self._last_head, self._kept = head, kept_of(head.headers, self.client)
+        cycle = _AlertCycle(self, head.door, head.path, headers, self._kept)
         cycle.body, cycle.more_body = body, False
         self.cycle = cycle  # type: ignore[assignment]  # see its description
         cycle.hand_over()
@@ -120,7 +141,9 @@ class DoorProtocol(GuardedProtocol):
             return
         self.body_awaited()
         keep_alive = self.parser.should_keep_alive()
-        cycle = _AlertCycle(self, door, self.url.decode("ascii"), dict(self.headers), keep_alive=keep_alive)
+        headers = dict(self.headers)
+        kept = kept_of(headers, self.client)
+        cycle = _AlertCycle(self, door, self.url.decode("ascii"), headers, kept, keep_alive=keep_alive)
         self.cycle = cycle  # type: ignore[assignment]  # see its description
 
     def _plain_alert(self) -> AlertDoor | None:

@@ -40,6 +40,28 @@ class BodyIncomplete(HookfillError):
         self.received = received
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is stored of a request's headers.
+
+    Attributes:
+        headers: JSON text of those worth keeping and of the client's address.
+        content_type: the Content-Type as sent (never trusted).
+    """
+
+    headers: str
+    content_type: str | None
+
+
+def kept_of(headers: Mapping[bytes, bytes], client: tuple[str, int] | None) -> Kept:
+    """What is worth storing of headers (names in lower case) and of whom they came from (address and port)."""
+    kept = {name.decode(): value.decode("latin-1")[:500] for name, value in headers.items() if name in _KEPT_HEADERS}
+    if client is not None:
+        kept["client"] = client[0]
+    content_type = headers.get(b"content-type")
+    return Kept(orjson.dumps(kept).decode(), None if content_type is None else content_type.decode("latin-1")[:200])
+
+
 @dataclass(slots=True)
 class Request:
     """One request with its body read.
@@ -50,24 +72,11 @@ class Request:
 
     path: str
     headers: dict[bytes, bytes]
-    client: str | None
+    kept: Kept
     body: bytes
     received_at: datetime
     refusal: HookfillError | None = None
     query: bytes = b""
-
-    @property
-    def content_type(self) -> str | None:
-        """The Content-Type as sent (never trusted)."""
-        value = self.headers.get(b"content-type")
-        return None if value is None else value.decode("latin-1")[:200]
-
-    def kept_headers(self) -> str:
-        """JSON text of the headers worth keeping and the client's address."""
-        kept = {name.decode(): value.decode("latin-1")[:500] for name, value in self.headers.items() if name in _KEPT_HEADERS}
-        if self.client is not None:
-            kept["client"] = self.client
-        return orjson.dumps(kept).decode()
 
 
 async def read_request(scope: Scope, receive: Receive, limit: int, keep: int | None = None) -> Request:
@@ -86,9 +95,8 @@ async def read_request(scope: Scope, receive: Receive, limit: int, keep: int | N
         refusal = error
     except BodyIncomplete as error:
         body, refusal = error.received, error
-    client = scope.get("client")
-    query = scope.get("query_string", b"")
-    return Request(scope["path"], headers, client[0] if client else None, body, received_at, refusal, query)
+    kept = kept_of(headers, scope.get("client"))
+    return Request(scope["path"], headers, kept, body, received_at, refusal, scope.get("query_string", b""))
 
 
 async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, keep: int) -> bytes:

@@ -144,8 +144,8 @@ def delivery(doors: Doors, request: Request, door: str, account_id: UUID, strate
         received_at=request.received_at,
         as_of=as_of,
         seen_us=to_us(as_of),
-        headers=request.kept_headers(),
-        content_type=request.content_type,
+        headers=request.kept.headers,
+        content_type=request.kept.content_type,
         strategy_id=strategy_id,
     )
 

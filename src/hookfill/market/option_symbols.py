@@ -38,21 +38,21 @@ def contract_from(symbol: str) -> OptionContract:
     Raises:
         InvalidContract: it names none: another form, a date that does not exist, a strike of zero.
     """
-    match = _OCC.fullmatch(symbol)
-    if match is not None and (len(symbol) == _PADDED_LENGTH or " " not in symbol):
-        return _contract(match, Decimal(match[6]) / 1000)
-    match = _SHORT.fullmatch(symbol)
+    match = _match(symbol)
     if match is None:
         raise InvalidContract(
             f"{symbol[:40]!a} names no option; write it as SPY260220C00500000 (root, YYMMDD, C or P, strike × 1000)."
         )
-    return _contract(match, Decimal(match[6]))
+    return _contract(match)
 
 
 def option_in(symbol: str) -> OptionContract | None:
     """The contract that ``symbol`` names; None: it is no option's."""
+    match = _match(symbol)
+    if match is None:  # as nearly every symbol's is
+        return None
     try:
-        return contract_from(symbol)
+        return _contract(match)
     except InvalidContract:
         return None
 
@@ -62,7 +62,16 @@ def padded(contract: OptionContract) -> str:
     return f"{contract.root:<6}{contract.symbol[len(contract.root) :]}"
 
 
-def _contract(match: re.Match[str], strike: Decimal) -> OptionContract:
+def _match(symbol: str) -> re.Match[str] | None:
+    """The parts of a symbol in one of the forms; its date may be none."""
+    match = _OCC.fullmatch(symbol)
+    if match is not None and (len(symbol) == _PADDED_LENGTH or " " not in symbol):
+        return match
+    return _SHORT.fullmatch(symbol)
+
+
+def _contract(match: re.Match[str]) -> OptionContract:
+    strike = Decimal(match[6]) / 1000 if match.re is _OCC else Decimal(match[6])
     root, year, month, day, letter = match.group(1, 2, 3, 4, 5)
     try:
         expiration = date(2000 + int(year), int(month), int(day))

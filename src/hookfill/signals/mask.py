@@ -39,7 +39,7 @@ def mask_secrets(body: bytes) -> bytes:
         body = _mask_keys(body, _KEY)
     if b"\\u" in lowered:
         body = _mask_keys(body, _ESCAPED_KEY)
-    if b"," in body and len(body) <= _LONGEST_TEXT and body.lstrip()[:1] not in {b"{", b"["}:
+    if body[:1] != b"{" and b"," in body and len(body) <= _LONGEST_TEXT and body.lstrip()[:1] not in {b"{", b"["}:
         body = _mask_licence(body)
     return body
 

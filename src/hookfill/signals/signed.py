@@ -25,6 +25,10 @@ from hookfill.signals.waiting import DAY, MARKET, Waiting, read_waiting
 _LONGEST_SYMBOL = 20
 _LONGEST_TIMEFRAME = 16
 
+_REQUIRED = frozenset({"symbol", "timeframe", "fired_at"})
+"""The fields of a signal that asks for nothing beside its action."""
+_NOT_SENT = (None, "")
+
 Read = TypeVar("Read")
 Given = TypeVar("Given")
 
@@ -85,9 +89,11 @@ def read_signed(payload: object) -> SignedFields | tuple[FieldError, ...]:
     form = _Form(payload)
     symbol = form.read("symbol", ("symbol", "ticker"), _symbol)
     verb = form.verb()
-    waiting = form.waiting()
     timeframe = form.read("timeframe", ("timeframe",), _timeframe)
     fired_at = form.read("timestamp", ("timestamp",), _timestamp)
+    if symbol is not None and verb is not None and form.is_bare(verb):
+        return SignedFields(symbol, verb, None, timeframe, fired_at, None, None, None, None, None)
+    waiting = form.waiting()
     quantity = form.read_optional("quantity", _positive_quantity)
     price = form.read_optional("price", _price)
     stop_loss = form.read_optional("stop_loss", _stop_loss)
@@ -163,6 +169,12 @@ class _Form:
         if waiting is not None:
             self._found = waiting.found
         return waiting
+
+    def is_bare(self, verb: Verb) -> bool:
+        """Whether it holds no more than every signal must and no error: most signals, and nothing further is to be read in them."""
+        found = self._found
+        is_direction_all = len(found.hints) == (self._payload.get("direction") not in _NOT_SENT)
+        return is_direction_all and not (verb.right or self.errors or found.distance) and found.values.keys() <= _REQUIRED
 
     def check_distance(self) -> None:
         """A stop or target that is given as a distance is refused, not dropped."""

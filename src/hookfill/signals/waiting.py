@@ -71,6 +71,8 @@ def read_waiting(found: Found) -> Waiting | None:
         AlertRefused: it is of a kind that is not taken, it has no price or two, or its life can't be read.
     """
     asked = [value for value in (found.values.get("order_type"), *found.hints) if isinstance(value, str)]
+    if not asked:
+        return None
     words = [squash(value.strip()) for value in asked]
     if not any(word in _TYPES or word in _REFUSED for word in words):
         return None
