@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 WINDOW_SECONDS = 60
@@ -58,8 +59,7 @@ class Delivery:
     repaired_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The proof that a delivery is on disk.
 
     ``fresh`` is False for a duplicate; then ``signal_id`` is the first delivery's. ``spooled`` means that the database did not

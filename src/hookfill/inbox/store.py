@@ -65,6 +65,8 @@ def _row(delivery: Delivery, is_repeat: bool) -> dict[str, Any]:
 
 def _repeats(deliveries: Sequence[Delivery]) -> list[bool]:
     """Which deliveries repeat the key of an earlier one in the same batch (one statement can't upsert a key twice)."""
+    if len({delivery.gate_key for delivery in deliveries}) == len(deliveries):
+        return [False] * len(deliveries)
     seen: set[tuple[int, bytes]] = set()
     repeats = []
     for delivery in deliveries:
