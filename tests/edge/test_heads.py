@@ -14,6 +14,7 @@ from hookfill.edge.direct import DoorProtocol
 from hookfill.edge.heads import LONGEST, MOST, Heads
 from hookfill.edge.http import Answer, Receive, Request, Scope, Send
 from hookfill.edge.intake import AlertDoor
+from hookfill.edge.outbox import Outbox
 from hookfill.edge.router import Router
 from support.http import PREFIX
 
@@ -35,6 +36,7 @@ class Door:
     """In the router's place: notes what it is handed and answers at once."""
 
     heads: Heads
+    outbox: Outbox = field(default_factory=Outbox)
     noted: list[tuple[object, ...]] = field(default_factory=list)
 
     def open(self, _door: AlertDoor, request: Request, answer: Answer) -> None:

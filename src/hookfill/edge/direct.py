@@ -76,6 +76,10 @@ class _AlertCycle:
         self.protocol.router.open(self.door, request, self.answer)
 
     def answer(self, status: int, content: bytes, headers: Headers) -> None:
+        """The answer is known; until it is written the request counts as open."""
+        self.protocol.router.outbox.put(self._write, status, content, headers)
+
+    def _write(self, status: int, content: bytes, headers: Headers) -> None:
         """Write the whole answer as one packet."""
         protocol, transport = self.protocol, self.protocol.transport
         self.response_complete = True

@@ -10,6 +10,7 @@ from hookfill.edge.cors import with_cors
 from hookfill.edge.heads import Heads
 from hookfill.edge.http import Answer, Receive, Request, Scope, Send
 from hookfill.edge.intake import AlertDoor, Doors
+from hookfill.edge.outbox import Outbox
 from hookfill.kernel.clock import utc_now
 
 _TRADINGVIEW = AlertDoor(tradingview.handle)
@@ -27,6 +28,7 @@ class Router:
 
     Attributes:
         heads: of the alerts that came.
+        outbox: their answers.
     """
 
     def __init__(self, doors: Doors, rest: http.Application, cors_origins: str = "") -> None:
@@ -38,6 +40,7 @@ class Router:
             cors_origins: the origins whose pages may call everything but the alert doors, which only machines call.
         """
         self.heads = Heads()
+        self.outbox = Outbox()
         self._doors = doors
         self._rest = rest
         self._for_pages = with_cors(self._serve, cors_origins)
