@@ -111,13 +111,17 @@ def _accept(doors: Doors, item: Delivery, answer: http.Answer, started: float) -
     assert signal is not None
 
     def tell(receipt: Receipt) -> None:
-        content: dict[str, object] = {"status": "ACCEPTED", "signal_id": signal.signal_id}
-        if receipt.fresh:
-            content |= {"experiment_id": signal.experiment_id, "variant": signal.variant}
-        else:
-            content = {"status": "DUPLICATE", "signal_id": receipt.signal_id}
-        content["request_id"] = item.message_id
-        content["processing_time_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        content = {
+            "status": "ACCEPTED",
+            "signal_id": signal.signal_id,
+            "experiment_id": signal.experiment_id,
+            "variant": signal.variant,
+            "request_id": item.message_id,
+            "processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
+        }
+        if not receipt.fresh:
+            content |= {"status": "DUPLICATE", "signal_id": receipt.signal_id}
+            del content["experiment_id"], content["variant"]
         answer(201 if receipt.fresh else 200, http.to_json(content), ())
 
     doors.store(item, answer, tell)

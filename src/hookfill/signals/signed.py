@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import TypeVar
 
 from hookfill.kernel.reasons import Reason
 from hookfill.signals.actions import VERBS, AlertRefused, Verb, combine
 from hookfill.signals.fields import (
+    Found,
     collect,
     read_expiration,
     read_level,
@@ -25,9 +27,8 @@ from hookfill.signals.waiting import DAY, MARKET, Waiting, read_waiting
 _LONGEST_SYMBOL = 20
 _LONGEST_TIMEFRAME = 16
 
-_REQUIRED = frozenset({"symbol", "timeframe", "fired_at"})
-"""The fields of a signal that asks for nothing beside its action."""
-_NOT_SENT = (None, "")
+_REQUIRED = frozenset({"symbol", "ticker", "action", "direction", "timeframe", "timestamp"})
+"""The members of which every signal must have some; one that has no others asks for nothing beside its action."""
 
 Read = TypeVar("Read")
 Given = TypeVar("Given")
@@ -126,8 +127,12 @@ class _Form:
 
     def __init__(self, payload: Mapping[str, object]) -> None:
         self._payload = payload
-        self._found = collect(payload)
         self.errors: list[FieldError] = []
+
+    @cached_property
+    def _found(self) -> Found:
+        """Its members by field, sorted when something is asked for that not every signal has."""
+        return collect(self._payload)
 
     def read(self, field: str, names: tuple[str, ...], reader: Callable[[object], Read]) -> Read | None:
         """A required field from the first of the named members that is there; None with an error noted if it is unusable."""
@@ -172,9 +177,7 @@ class _Form:
 
     def is_bare(self, verb: Verb) -> bool:
         """Whether it holds no more than every signal must and no error: most signals, and nothing further is to be read in them."""
-        found = self._found
-        is_direction_all = len(found.hints) == (self._payload.get("direction") not in _NOT_SENT)
-        return is_direction_all and not (verb.right or self.errors or found.distance) and found.values.keys() <= _REQUIRED
+        return self._payload.keys() <= _REQUIRED and not (verb.right or self.errors)
 
     def check_distance(self) -> None:
         """A stop or target that is given as a distance is refused, not dropped."""
