@@ -58,7 +58,8 @@ async def test_a_page_with_marks_of_deleted_rows_is_cleaned(connection: asyncpg.
     await connection.execute(FILL)
     await connection.execute("DELETE FROM quotes WHERE symbol = ANY ($1::text[])", [f"S{n}" for n in range(1, 6)])
     await connection.execute("VACUUM (ANALYZE, FREEZE) quotes")
-    assert await connection.fetchval(HIDDEN) == 1, "VACUUM does more than it did: then the helper may do less"
+    # More than that page where the server's own processes held some at the time: VACUUM passes those over.
+    assert await connection.fetchval(HIDDEN) >= 1, "VACUUM does more than it did: then the helper may do less"
     await vacuum(connection, "quotes")
     assert await connection.fetchval(HIDDEN) == 0
 
